@@ -1,0 +1,94 @@
+"""Actors whose mailboxes, state and timers survive kill -9: trio for time, LMDB for memory."""
+
+from callboard.actors.actor import Actor, transient
+from callboard.actors.codecs import register_codec
+from callboard.actors.errors import (
+    AskFailed,
+    AskInTurn,
+    AskTimeout,
+    DefinitionError,
+    Failure,
+    IdReused,
+    MessageTooLarge,
+    NameTaken,
+    NodeClosed,
+    NoSuchActor,
+    NotBound,
+    NotInTurn,
+    NotStorable,
+    Overloaded,
+    Refusal,
+    TurnOver,
+)
+from callboard.actors.handler import handler
+from callboard.actors.message import Message
+from callboard.actors.record import Record
+from callboard.actors.ref import ActorRef
+from callboard.actors.retry import Retry
+from callboard.actors.turn import Turn
+from callboard.cluster.node import Node, NodeStatistics
+from callboard.cluster.opening import open_node
+from callboard.cluster.running import run
+from callboard.mailbox.errors import (
+    BadName,
+    CallboardError,
+    NotAStore,
+    StoreDamaged,
+    StoreError,
+    StoreFailed,
+    StoreForked,
+    StoreFull,
+    StoreInUse,
+    StoreTooNew,
+    StoreUnavailable,
+    Undecodable,
+    WrongNode,
+)
+
+__all__ = [
+    "Actor",
+    "ActorRef",
+    "AskFailed",
+    "AskInTurn",
+    "AskTimeout",
+    "BadName",
+    "CallboardError",
+    "DefinitionError",
+    "Failure",
+    "IdReused",
+    "Message",
+    "MessageTooLarge",
+    "NameTaken",
+    "NoSuchActor",
+    "Node",
+    "NodeClosed",
+    "NodeStatistics",
+    "NotAStore",
+    "NotBound",
+    "NotInTurn",
+    "NotStorable",
+    "Overloaded",
+    "Record",
+    "Refusal",
+    "Retry",
+    "StoreDamaged",
+    "StoreError",
+    "StoreFailed",
+    "StoreForked",
+    "StoreFull",
+    "StoreInUse",
+    "StoreTooNew",
+    "StoreUnavailable",
+    "Turn",
+    "TurnOver",
+    "Undecodable",
+    "WrongNode",
+    "__version__",
+    "handler",
+    "open_node",
+    "register_codec",
+    "run",
+    "transient",
+]
+
+__version__ = "0.1.0"

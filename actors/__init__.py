@@ -1,0 +1,1 @@
+"""Private state behind a mailbox."""

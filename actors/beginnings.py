@@ -1,0 +1,110 @@
+"""Beginnings: what must hold before a turn begins.
+
+The message must be readable and not void, its handler must exist, and the batches it
+rests on must be on disk if the handler is known to suspend, if it failed before, or if
+speculation is switched off (G6).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ..mailbox.envelope import Flag
+from ..mailbox.errors import Undecodable
+from .cell import Cell, Phase
+from .turn import Turn
+from .waking import wake, wake_and_handle
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
+    from .handler import HandlerSpec
+    from .mail import Mail
+    from .runtime import Runtime
+
+
+class Beginnings:
+    """Begins turns."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self._cells = runtime.cells
+        self._ledger = runtime.ledger
+        self._endings = runtime.endings
+        self.waiting: list[tuple[int, Cell]] = []
+        """Cells that stand aside until a batch is on disk."""
+
+    def on_durable(self) -> None:
+        """Cells whose batch is on disk are ready."""
+        if not self.waiting:
+            return
+        durable = self._ledger.durable
+        waiting, self.waiting = self.waiting, []
+        for lsn, cell in waiting:
+            if lsn > durable:
+                self.waiting.append((lsn, cell))
+            elif cell.phase is Phase.WAITING:
+                cell.phase = Phase.READY
+                self._runtime.schedule.add(cell)
+
+    def head(self, cell: Cell) -> Mail | None:
+        """The message whose turn is next; None if there is none to be had now."""
+        if cell.mail:
+            return cell.mail[0]
+        if cell.loaded == cell.tail:
+            return None
+        if self._cells.refill(cell):
+            return cell.mail[0]
+        self.wait(cell, self._ledger.open.lsn)
+        return None
+
+    def wait(self, cell: Cell, lsn: int) -> None:
+        """Let a cell stand aside until a batch is on disk."""
+        cell.phase = Phase.WAITING
+        self.waiting.append((lsn, cell))
+
+    def begin(
+        self, cell: Cell, mail: Mail
+    ) -> tuple[Turn, HandlerSpec, Coroutine[Any, Any, Any]] | None:
+        """Prepare a turn; None if the message was disposed of, or has to wait."""
+        runtime, endings = self._runtime, self._endings
+        kind = cell.kind
+        assert kind is not None
+        if mail.raw is not None:
+            endings.died(cell, mail, "undecodable", None, "its bytes are damaged")
+            return None
+        if mail.flags & Flag.KEYED and runtime.timers.is_void(cell, mail):
+            endings.dropped(cell)
+            return None
+        message = mail.message
+        spec = kind.handlers.get(mail.handler if message is None else message.spec.name)
+        if spec is None or (mail.envelope is not None and mail.envelope.version != spec.version):
+            runtime.no_code(cell, mail)
+            return None
+        if spec.suspends or cell.attempts or not (runtime.speculation and kind.speculation):
+            need = max(cell.lsn, mail.lsn, cell.attempts_lsn)
+            if need > self._ledger.durable:
+                self.wait(cell, need)
+                return None
+        try:
+            if message is None:
+                assert mail.envelope is not None
+                values = spec.shape.decode(mail.envelope.body, runtime.post)
+            elif message.spec is spec and spec.shape.live and not runtime.roundtrip:
+                values = message.values
+            else:
+                values = spec.shape.decode(message.body(), runtime.post)
+        except Undecodable as error:
+            endings.died(cell, mail, "undecodable", error)
+            return None
+        turn = Turn(runtime, cell, mail)
+        if cell.actor is not None:
+            return turn, spec, spec.function(cell.actor, *values)
+        try:
+            wake(cell, runtime)
+        except Exception as error:
+            endings.failed_to_start(cell, error)
+            return None
+        if kind.has_started:
+            return turn, spec, wake_and_handle(turn, spec, values)
+        return turn, spec, spec.function(cell.actor, *values)

@@ -1,0 +1,70 @@
+"""Callbacks: what `then=` and `failed=` of a request may be.
+
+A callback is stored until the answer comes, so it must be something that can be written
+down: a handler of the asker's own class by name, with some of its parameters filled in.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from .handler import Factory, HandlerSpec
+
+if TYPE_CHECKING:
+    from .actor import ActorType
+
+
+@attrs.frozen
+class Callback:
+    """A handler with one parameter left open for the answer."""
+
+    handler: str
+    parameter: str
+    """The parameter that takes the answer."""
+    body: bytes
+    """The others that were given, as a map by name."""
+
+
+def resolve_callback(kind: ActorType, given: object, role: str) -> Callback:
+    """What to store of a `then=` or `failed=`.
+
+    Raises:
+        TypeError: it is not a handler of that class, or leaves no parameter open.
+    """
+    args: tuple[Any, ...] = ()
+    kwargs: dict[str, Any] = {}
+    if isinstance(given, functools.partial):
+        args, kwargs, given = given.args, given.keywords, given.func
+    if not isinstance(given, Factory):
+        raise TypeError(
+            f"{role}= takes a handler of {kind.name} itself, such as {_example(kind)}, or a functools.partial over one, "
+            f"since it is stored until the answer comes; {given!r} cannot be stored"
+        )
+    spec = kind.handlers.get(given.spec.name)
+    if spec is None or not issubclass(kind.cls, given.spec.owner):
+        raise TypeError(
+            f"{role}= must be a handler of the asking actor's own class {kind.name}; "
+            f"{given!r} belongs to {given.spec.owner.__name__}"
+        )
+    return _bind(spec, args, kwargs, role)
+
+
+def _bind(
+    spec: HandlerSpec, args: tuple[Any, ...], kwargs: dict[str, Any], role: str
+) -> Callback:
+    names = spec.shape.names
+    filled = dict(zip(names, args, strict=False)) | kwargs
+    unknown = [name for name in kwargs if name not in names]
+    open_names = [name for name in names if name not in filled]
+    if unknown or len(args) > len(names) or not open_names:
+        what = f"has no parameter {unknown[0]!r}" if unknown else "leaves no parameter open"
+        raise TypeError(f"{role}={spec.name}{names} {what}: one parameter must be left for the answer")
+    return Callback(spec.name, open_names[0], spec.shape.encode_some(filled))
+
+
+def _example(kind: ActorType) -> str:
+    name = next(iter(kind.handlers.values())).attribute if kind.handlers else "some_handler"
+    return f"{kind.cls.__name__}.{name}"

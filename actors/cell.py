@@ -1,0 +1,156 @@
+"""Cell: what the runtime keeps of one mailbox while it is active.
+
+The mailbox is the sequence numbers from `head` to `tail`. A window of it is in memory
+(`mail`, from `head` to `loaded`); the rest lies in segments on disk. `fresh` holds what
+the open batch must write: messages that are handled before the batch is sealed drop out
+of it and never touch the disk.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from enum import Enum
+from typing import TYPE_CHECKING, Any
+
+from ..mailbox.records import Box, key
+
+if TYPE_CHECKING:
+    from .actor import Actor, ActorType
+    from .mail import Mail
+    from .worker import Worker
+
+WINDOW = 1000
+"""Messages of one mailbox held in memory."""
+
+
+class Phase(Enum):
+    """What a cell is doing. Only READY cells stand in the schedule."""
+
+    IDLE = "idle"
+    READY = "ready"
+    RUNNING = "running"
+    WAITING = "waiting for the disk"
+    BACKING_OFF = "retrying"
+    BLOCKED = "blocked"
+    """Paused, without an actor, or without code."""
+    GONE = "gone"
+    """Passivated: this object is not the mailbox any more."""
+
+
+class Cell:
+    """One active mailbox and the actor behind it."""
+
+    __slots__ = (
+        "actor",
+        "attempts",
+        "attempts_lsn",
+        "box",
+        "error",
+        "failed_at",
+        "fresh",
+        "handled",
+        "head",
+        "kind",
+        "known",
+        "life",
+        "loaded",
+        "lsn",
+        "mail",
+        "name",
+        "park_at",
+        "paused",
+        "phase",
+        "retry_at",
+        "segments",
+        "state",
+        "state_touched",
+        "tail",
+        "touched",
+        "type",
+        "used_at",
+        "worker",
+    )
+
+    def __init__(self, box: int, record: Box) -> None:
+        self.box = box
+        self.name = record.name
+        self.head = record.head
+        self.tail = record.tail
+        self.type = record.type
+        self.life = record.life
+        self.paused = record.paused
+        self.attempts = record.attempts
+        self.retry_at = record.retry_at
+        self.error = record.error
+        self.failed_at = record.failed_at
+        self.park_at = record.park_at
+        self.handled = record.handled
+
+        self.kind: ActorType | None = None
+        self.actor: Actor | None = None
+        self.state: bytes = b""
+        self.state_touched = False
+        self.mail: deque[Mail] = deque()
+        self.loaded = record.head
+        """Sequence after the last message in memory."""
+        self.known = record.head
+        """Sequence after the last known segment."""
+        self.fresh: list[Mail] = []
+        self.segments: deque[tuple[int, int]] = deque()
+        """Known segments on disk: (first sequence, sequence after the last)."""
+        self.lsn = 0
+        """The batch that holds the last turn."""
+        self.touched = 0
+        """The last batch that writes anything of this cell."""
+        self.attempts_lsn = 0
+        self.phase = Phase.IDLE
+        self.worker: Worker | None = None
+        """The worker that owns the suspended turn."""
+        self.used_at = 0.0
+
+    def record(self) -> tuple[Any, ...]:
+        """The fields of `records.Box`, in order."""
+        return (
+            self.name,
+            self.head,
+            self.tail,
+            self.type,
+            self.life,
+            self.paused,
+            self.attempts,
+            self.retry_at,
+            self.error,
+            self.failed_at,
+            self.park_at,
+            self.handled,
+        )
+
+    def key(self) -> bytes:
+        """Its key in BOXES and STATES."""
+        return key(self.box)
+
+    @property
+    def waiting(self) -> int:
+        """Messages in the mailbox, in hand or not."""
+        return self.tail - self.head
+
+    def clear_failure(self) -> None:
+        """Forget the attempts at the message that was at the head."""
+        self.attempts = 0
+        self.retry_at = 0
+        self.error = ""
+        self.failed_at = 0
+
+    def __repr__(self) -> str:
+        return f"<cell {self.name!r} {self.phase.value}, {self.waiting} waiting>"
+
+
+def condition(cell: Cell) -> str:
+    """A mailbox's one condition, as a word."""
+    if cell.paused:
+        return "paused"
+    if not cell.type:
+        return "no actor"
+    if cell.kind is None or cell.phase is Phase.BLOCKED:
+        return "no code"
+    return "retrying" if cell.attempts else "running"

@@ -1,0 +1,255 @@
+"""Cells: the active mailboxes of this node, and how a mailbox becomes active or idle.
+
+A mailbox is found by its name. It becomes active when something is sent to it, read of
+it, or left over from before; it is passivated when it has been idle for a while and
+everything of it is on disk.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ..mailbox.envelope import open_envelope
+from ..mailbox.errors import Undecodable
+from ..mailbox.records import (
+    Box,
+    Timer,
+    TimerKind,
+    name_key,
+    open_key,
+    open_pair,
+    open_segment,
+    pair_key,
+    unpack,
+    unseal,
+)
+from ..mailbox.store import Table
+from .actor import ActorType
+from .cell import WINDOW, Cell, Phase
+from .ledger import Ledger
+from .mail import Mail, damaged, from_envelope
+from .schedule import Schedule
+from .types import Types
+
+
+class Cells:
+    """Active mailboxes by name."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        schedule: Schedule,
+        types: Types,
+        *,
+        park_s: float | None,
+        clock: Callable[[], float],
+        retry_later: Callable[[Cell], None],
+        arm: Callable[[int, int, Timer], None],
+    ) -> None:
+        self.by_name: dict[str, Cell] = {}
+        self._ledger = ledger
+        self._schedule = schedule
+        self._types = types
+        self._park_s = park_s
+        self._clock = clock
+        self._retry_later = retry_later
+        self._arm = arm
+
+    # Finding.
+
+    def get(self, name: str) -> Cell:
+        """The active cell of a mailbox, which is made if there was none."""
+        return self.by_name.get(name) or self.find(name) or self._make(name)
+
+    def find(self, name: str) -> Cell | None:
+        """The cell of a mailbox that exists, active or not."""
+        cell = self.by_name.get(name)
+        if cell is not None:
+            return cell
+        key = self._ledger.read(Table.NAMES, name_key(name))
+        return None if key is None else self.load(open_key(key))
+
+    def load(self, box: int) -> Cell | None:
+        """Make the mailbox of a number active."""
+        value = self._ledger.read(Table.BOXES, box.to_bytes(8, "big"))
+        if value is None:
+            return None
+        record = unpack(Box, value)
+        known = self.by_name.get(record.name)
+        if known is not None:
+            return known
+        cell = Cell(box, record)
+        cell.used_at = self._clock()
+        self.by_name[cell.name] = cell
+        if cell.type:
+            cell.kind = self._types.find(cell.type)
+            state = self._ledger.read(Table.STATES, cell.key())
+            cell.state = self._open_state(cell, state)
+        self.consider(cell)
+        return cell
+
+    def _open_state(self, cell: Cell, value: bytes | None) -> bytes:
+        try:
+            return b"" if value is None else unseal(value)
+        except Undecodable as error:
+            cell.paused = cell.paused or f"its state cannot be read: {error}"
+            return b""
+
+    def _make(self, name: str) -> Cell:
+        counters = self._ledger.counters
+        box, counters.next_box = counters.next_box, counters.next_box + 1
+        record = Box(name, 0, 0, "", 0, "", 0, 0, "", 0, 0, 0)
+        cell = Cell(box, record)
+        cell.used_at = self._clock()
+        self._ledger.write(Table.NAMES, name_key(name), cell.key())
+        self._ledger.touch(cell)
+        self.by_name[name] = cell
+        cell.phase = Phase.BLOCKED
+        self.park(cell)
+        return cell
+
+    # Living and dying.
+
+    def give_life(self, cell: Cell, kind: ActorType, state: bytes) -> None:
+        """An actor lives in this mailbox from now on."""
+        cell.kind, cell.type = kind, kind.name
+        cell.life += 1
+        self._ledger.counters.actors += 1
+        cell.state, cell.state_touched = state, True
+        cell.actor = None
+        cell.lsn = self._ledger.lsn
+        cell.park_at = 0
+        cell.paused = ""
+        cell.clear_failure()
+        self._ledger.touch(cell)
+        self.consider(cell)
+
+    def end_life(self, cell: Cell) -> None:
+        """The actor of this mailbox is no more; its mail waits for `park`."""
+        cell.kind, cell.type = None, ""
+        self._ledger.counters.actors -= 1
+        cell.state, cell.state_touched = b"", True
+        cell.actor = None
+        cell.lsn = self._ledger.lsn
+        self._ledger.touch(cell)
+        self.park(cell)
+
+    def park(self, cell: Cell) -> None:
+        """Let the mail of a mailbox without an actor wait, and note when it dies."""
+        if self._park_s is None:
+            return
+        ledger = self._ledger
+        cell.park_at = ledger.now_ns() + int(self._park_s * 1e9)
+        timer = Timer(TimerKind.PARK, cell.name, "", "", b"", cell.life, b"")
+        self._arm(cell.park_at, ledger.next_number(), timer)
+        ledger.touch(cell)
+
+    def forget(self, cell: Cell) -> None:
+        """Remove a mailbox that has neither actor nor mail."""
+        ledger = self._ledger
+        cell.phase = Phase.GONE
+        del self.by_name[cell.name]
+        ledger.write(Table.NAMES, name_key(cell.name), None)
+        # The cell may stand in the open batch already; sealing skips it because it is
+        # gone, so all that it still has on disk is deleted here.
+        ledger.write(Table.BOXES, cell.key(), None)
+        ledger.write(Table.STATES, cell.key(), None)
+        for first, _ in cell.segments:
+            ledger.write(Table.MAIL, pair_key(cell.box, first), None)
+
+    # Delivering.
+
+    def deliver(self, cell: Cell, mail: Mail) -> None:
+        """Put a message at the tail of a mailbox, with the open batch."""
+        ledger = self._ledger
+        mail.lsn = ledger.open.lsn
+        if cell.loaded == cell.tail and len(cell.mail) < WINDOW:
+            cell.mail.append(mail)
+            cell.loaded += 1
+        cell.tail += 1
+        cell.fresh.append(mail)
+        if cell.touched != mail.lsn:
+            ledger.touch(cell)
+        if cell.phase is Phase.IDLE:
+            cell.phase = Phase.READY
+            self._schedule.add(cell)
+
+    def refill(self, cell: Cell) -> bool:
+        """Read more of a mailbox into memory; False if what is next is not on disk yet."""
+        start = cell.known
+        for first, end in cell.segments:
+            if first <= cell.loaded < end:
+                start = first
+                break
+        lower = pair_key(cell.box, start if cell.segments else 0)
+        rows = self._ledger.store.scan(Table.MAIL, lower, pair_key(cell.box + 1, 0), limit=64)
+        for key, value in rows:
+            self._take_segment(cell, open_pair(key)[1], value)
+            if len(cell.mail) >= WINDOW:
+                break
+        return bool(cell.mail)
+
+    def _take_segment(self, cell: Cell, first: int, value: bytes) -> None:
+        raws = _open_or_damage(value)
+        end = first + len(raws)
+        if end <= cell.head:
+            return
+        if first >= cell.known:
+            cell.segments.append((first, end))
+            cell.known = end
+        if first > cell.loaded:
+            # A segment is missing or was cut short: its messages are gone for good, and
+            # each of them is said to be, as a dead letter, rather than passed over.
+            self._append(cell, [damaged(None) for _ in range(first - cell.loaded)])
+        self._append(cell, [_read(raw) for raw in raws[max(0, cell.loaded - first) :]])
+
+    def _append(self, cell: Cell, mails: list[Mail]) -> None:
+        cell.mail.extend(mails)
+        cell.loaded += len(mails)
+
+    # Readiness.
+
+    def consider(self, cell: Cell) -> None:
+        """Put an idle or blocked cell in the phase its condition asks for."""
+        if cell.phase not in (Phase.IDLE, Phase.BLOCKED, Phase.BACKING_OFF):
+            return
+        if cell.kind is None or cell.paused:
+            cell.phase = Phase.BLOCKED
+        elif cell.tail == cell.head:
+            cell.phase = Phase.IDLE
+        elif cell.retry_at > self._ledger.now_ns():
+            cell.phase = Phase.BACKING_OFF
+            self._retry_later(cell)
+        else:
+            cell.phase = Phase.READY
+            self._schedule.add(cell)
+
+    def passivate(self, cell: Cell) -> bool:
+        """Drop an idle cell from memory, in one synchronous decision; False if it is in use."""
+        ledger = self._ledger
+        settled = cell.phase in (Phase.IDLE, Phase.BLOCKED)
+        if not settled or cell.worker or cell.fresh or cell.touched > ledger.durable:
+            return False
+        if cell.phase is Phase.IDLE and cell.tail != cell.head:
+            return False
+        cell.phase = Phase.GONE
+        cell.actor = None
+        del self.by_name[cell.name]
+        return True
+
+
+def _open_or_damage(value: bytes) -> list[bytes | None]:
+    try:
+        return open_segment(value)
+    except Undecodable:
+        return [None]
+
+
+def _read(raw: bytes | None) -> Mail:
+    if raw is None:
+        return damaged(None)
+    try:
+        return from_envelope(open_envelope(raw))
+    except Undecodable:
+        return damaged(raw)
+

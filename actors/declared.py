@@ -1,0 +1,111 @@
+"""Declared types: what the runtime knows of an actor class, read once where the class is defined."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from .handler import HandlerSpec
+from .shape import Shape
+
+if TYPE_CHECKING:
+    from .actor import Actor
+
+TRANSIENT = "callboard.transient"
+"""Metadata key of fields that are rebuilt, never saved."""
+
+
+class ActorType:
+    """An actor class as the runtime sees it."""
+
+    __slots__ = (
+        *("_make_transients", "abstract", "attributes", "cls", "handlers", "has_started", "has_stopped"),
+        *("name", "number", "read", "speculation", "state", "where"),
+    )
+
+    def __init__(
+        self,
+        cls: type[Actor],
+        *,
+        name: str,
+        number: int,
+        where: str,
+        state: Shape,
+        handlers: Mapping[str, HandlerSpec],
+        speculation: bool,
+        has_started: bool,
+        has_stopped: bool,
+    ) -> None:
+        self.cls = cls
+        self.name = name
+        """Declared name: by default the bare name of the class."""
+        self.number = number
+        """Classes are numbered in the order they were defined."""
+        self.where = where
+        """File and line of the class, for people."""
+        self.state = state
+        """The declared fields."""
+        self.handlers = handlers
+        """By declared name, inherited ones included."""
+        self.speculation = speculation
+        """Whether its turns may begin on mail that is not yet durable (G6)."""
+        self.abstract = any(spec.abstract for spec in handlers.values())
+        """A protocol for others to implement: it has abstract handlers, and no mailbox of its own."""
+        self.has_started = has_started
+        self.has_stopped = has_stopped
+        """Whether the hooks were overridden."""
+        fields: tuple[attrs.Attribute[Any], ...] = attrs.fields(cls)  # type: ignore[arg-type]  # attrs.define made it
+        self.attributes = frozenset(field.name for field in fields)
+        """All declared attributes, transient ones included."""
+        self.read = reader(state.names)
+        """The declared fields of an actor as a tuple."""
+        self._make_transients = [make for field in fields if (make := _maker(field)) is not None]
+
+    def build(self, values: tuple[Any, ...]) -> Actor:
+        """A fresh actor with this state.
+
+        The actor is restored, not constructed: `__init__`, `__attrs_post_init__`, validators and
+        converters ran when it was first made. Transient fields are made by their factories.
+        """
+        actor = self.cls.__new__(self.cls)
+        fields = actor.__dict__
+        fields.update(zip(self.state.names, values, strict=True))
+        for name, make in self._make_transients:
+            fields[name] = make(actor)
+        return actor
+
+    def complete(self) -> None:
+        """Resolve every annotation; a node calls it when it opens.
+
+        Raises:
+            DefinitionError: a name in one does not exist.
+        """
+        self.state.complete()
+        for spec in self.handlers.values():
+            spec.complete()
+
+    def __repr__(self) -> str:
+        return f"<actor type {self.name!r}, {self.where}>"
+
+
+def reader(names: tuple[str, ...]) -> Callable[[Actor], tuple[Any, ...]]:
+    """The fastest way to some attributes as a tuple."""
+    if len(names) > 1:
+        return attrgetter(*names)
+    if not names:
+        return lambda _: ()
+    get = attrgetter(names[0])
+    return lambda actor: (get(actor),)
+
+
+def _maker(field: attrs.Attribute[Any]) -> tuple[str, Callable[[Any], Any]] | None:
+    default: Any = field.default
+    if TRANSIENT not in field.metadata or default is attrs.NOTHING:
+        return None
+    if isinstance(default, attrs.Factory):  # type: ignore[arg-type]  # a class at run time
+        factory: Any = default
+        return field.name, factory.factory if factory.takes_self else lambda _: factory.factory()
+    return field.name, lambda _: default

@@ -1,0 +1,27 @@
+"""Durations: seconds, as people give them."""
+
+from __future__ import annotations
+
+import math
+from datetime import timedelta
+
+Seconds = int | float | timedelta
+"""Seconds as a number, or a timedelta."""
+
+
+def in_seconds(value: Seconds, what: str) -> float:
+    """A duration as a float of seconds.
+
+    Raises:
+        TypeError: it is no duration.
+        ValueError: it is negative, infinite or not a number.
+    """
+    if isinstance(value, timedelta):
+        value = value.total_seconds()
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError(
+            f"{what} is given in seconds or as a timedelta, not as {type(value).__name__}: {value!r:.60}"
+        )
+    if not (math.isfinite(value) and value >= 0):
+        raise ValueError(f"{what} cannot be {value!r}: give 0 or more seconds")
+    return float(value)

@@ -1,0 +1,286 @@
+"""Endings: what a turn's end writes.
+
+A turn ends in one of five ways. It is *handled*: the message goes, the state and all
+staged effects come, in one batch. It is *refused*: undone, and the refusal is the answer.
+It *fails*: undone, and the message stays in hand for another attempt, or dies, or the
+mailbox pauses. It is *interrupted*: undone, and nothing is counted (G18). Or the message
+is *dropped* before its turn: void, or unreadable.
+"""
+
+from __future__ import annotations
+
+import logging
+import traceback
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from ..mailbox.envelope import Flag
+from ..mailbox.records import Dead, Outcome, key, pack
+from ..mailbox.store import Table
+from .cell import Cell, Phase
+from .errors import AskFailed, Failure, MessageTooLarge, Refusal
+from .mail import Mail
+from .retry import Again, Pause, Retry
+
+if TYPE_CHECKING:
+    from .handler import HandlerSpec
+    from .runtime import Runtime
+    from .turn import Turn
+
+log = logging.getLogger("callboard.actor")
+_encode = msgspec.msgpack.Encoder().encode
+
+NIL = b"\xc0"
+"""None in msgpack."""
+ANSWERED = int(Flag.ASKED | Flag.REQUESTED | Flag.MARKED)
+HEARD = int(Flag.ASKED | Flag.MARKED)
+"""Somebody may wait for the outcome: the asker, or one who asked again with the same id."""
+ENDED = int(Flag.ASKED | Flag.REQUESTED | Flag.KEYED | Flag.MARKED)
+MAX_STATE = 16 * 1024 * 1024
+MAX_TRACEBACK = 16 * 1024
+
+
+class Endings:
+    """Writes the ends of turns into the open batch."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self._ledger = runtime.ledger
+
+    # Handled.
+
+    def weigh(self, turn: Turn, spec: HandlerSpec, result: Any) -> tuple[bytes, Any, bytes]:
+        """The new state, the reply and its bytes, all that can be wrong with them found.
+
+        Raises:
+            Exception: they are not what was declared; nothing was written.
+        """
+        cell = turn.cell
+        kind, actor = cell.kind, cell.actor
+        assert kind is not None and actor is not None
+        shape = kind.state
+        state = shape.encode(shape.check(kind.read(actor)))
+        if len(state) > MAX_STATE:
+            raise MessageTooLarge(
+                f"the state of {cell.name!r} has {len(state)} bytes and {MAX_STATE} is the most: "
+                "spread it over more actors"
+            )
+        reply = spec.reply
+        result = reply.check(result)
+        if not turn.mail.flags & ANSWERED:
+            return state, result, NIL
+        body = reply.encode(result)
+        return state, result if reply.live else reply.decode(body, self._runtime.post), body
+
+    def handled(self, turn: Turn, state: bytes, value: Any, body: bytes) -> None:
+        """Commit a turn: message out, state and effects in. Nothing here can fail."""
+        cell, ledger = turn.cell, self._ledger
+        turn.over = True
+        batch = ledger.open
+        cell.lsn = batch.lsn
+        if state != cell.state:
+            cell.state = state
+            cell.state_touched = True
+            if self._runtime.roundtrip:
+                self._reread(cell)
+            batch.bytes += len(state)
+        if turn.effects:
+            deliver = self._runtime.deliver_to
+            for effect in turn.effects:
+                if type(effect) is tuple:
+                    deliver(*effect)
+                else:
+                    effect()  # type: ignore[operator]
+        self._done(cell)
+        ledger.counters.handled += 1
+        cell.handled += 1
+        mail = turn.mail
+        if mail.flags & ENDED:
+            self._answer(cell, mail, value, body)
+        if turn.stopping:
+            runtime = self._runtime
+            runtime.lives.say_goodbye(cell)
+            runtime.cells.end_life(cell)
+
+    def _reread(self, cell: Cell) -> None:
+        """Put the decoded state in place of the live one, so that a difference would show."""
+        kind = cell.kind
+        assert kind is not None
+        for name, value in zip(
+            kind.state.names, kind.state.decode(cell.state, self._runtime.post), strict=True
+        ):
+            setattr(cell.actor, name, value)
+
+    def _answer(self, cell: Cell, mail: Mail, value: Any, body: bytes) -> None:
+        runtime = self._runtime
+        if mail.flags & Flag.MARKED:
+            runtime.marks.settle(cell, mail, Outcome.REPLIED, body)
+        if mail.flags & HEARD:
+            runtime.asks.answer(mail.number, value)
+        if mail.flags & Flag.REQUESTED:
+            runtime.requests.reply(mail, body)
+        if mail.flags & Flag.KEYED:
+            runtime.timers.settle(cell, mail)
+
+    # Refused.
+
+    def refused(self, cell: Cell, mail: Mail, refusal: Refusal) -> None:
+        """Undo the turn; the refusal is its answer, and the message is handled (G10)."""
+        text = str(refusal)
+        if not mail.flags & (Flag.ASKED | Flag.REQUESTED):
+            log.info("%s refused %s: %s", cell.name, mail.show(), text)
+        failure = Failure("refused", type(refusal).__name__, text, mail.show(), cell.attempts + 1)
+        self._fail_askers(cell, mail, failure, refusal, Outcome.REFUSED)
+        self._done(cell)
+        self._ledger.counters.handled += 1
+        cell.handled += 1
+
+    # Failed.
+
+    def failed(self, cell: Cell, mail: Mail, policy: Retry, error: BaseException) -> None:
+        """Undo the turn; the message is tried again, or dies, or the mailbox pauses (G7)."""
+        ledger = self._ledger
+        now = ledger.now_ns()
+        cell.attempts += 1
+        cell.error = describe(error)
+        cell.failed_at = cell.failed_at or now
+        decision = self._runtime.decide(policy, mail.base_attempts + cell.attempts, error, now)
+        if isinstance(decision, Again):
+            log.warning(
+                "%s failed %s (attempt %d): %s", cell.name, mail.show(), cell.attempts, cell.error
+            )
+            cell.retry_at = decision.at_ns
+            self._back_off(cell)
+        elif isinstance(decision, Pause):
+            log.error("%s is paused at %s: %s", cell.name, mail.show(), cell.error)
+            self.pause(cell, f"{mail.show()} failed: {cell.error}")
+        else:
+            log.error("%s gave up on %s: %s", cell.name, mail.show(), cell.error, exc_info=error)
+            self.died(cell, mail, "failed", error)
+
+    def failed_to_start(self, cell: Cell, error: BaseException) -> None:
+        """The actor cannot be woken: its state will not load or `started` raised."""
+        now = self._ledger.now_ns()
+        cell.attempts += 1
+        cell.error = describe(error)
+        cell.failed_at = cell.failed_at or now
+        decision = self._runtime.decide(Retry(exhausted="pause"), cell.attempts, error, now)
+        log.warning("%s cannot start (attempt %d): %s", cell.name, cell.attempts, cell.error)
+        if isinstance(decision, Again):
+            cell.retry_at = decision.at_ns
+            self._back_off(cell)
+        else:
+            self.pause(cell, f"it cannot start: {cell.error}")
+
+    def _back_off(self, cell: Cell) -> None:
+        """Wait for the next attempt, which begins only when the count is on disk."""
+        self._ledger.touch(cell)
+        cell.attempts_lsn = self._ledger.open.lsn
+        cell.phase = Phase.BACKING_OFF
+        self._runtime.retry_later(cell)
+
+    def pause(self, cell: Cell, reason: str) -> None:
+        """Stop taking mail until somebody resumes the mailbox."""
+        cell.paused = reason
+        if cell.phase is not Phase.RUNNING or cell.worker is None:
+            cell.phase = Phase.BLOCKED
+        self._ledger.touch(cell)
+
+    # Dead.
+
+    def died(
+        self, cell: Cell, mail: Mail, reason: str, error: BaseException | None, text: str = ""
+    ) -> None:
+        """Move the message at the head to the dead letters, all its bytes kept."""
+        raw = mail.raw if mail.raw is not None else mail.encode()
+        attempts = mail.base_attempts + cell.attempts
+        self.bury(cell, raw, reason, error, text, attempts)
+        outcome = "no_actor" if reason == "unclaimed" else "failed"
+        failure = Failure(
+            outcome, type(error).__name__ if error else "", text or str(error or reason), mail.show(), attempts
+        )
+        refusal = AskFailed(
+            f"{mail.show()} at {cell.name!r} failed for good after {attempts} attempts: {failure.error} {failure.text}\n"
+            f"It is a dead letter now; see it with: callboard dead ls",
+            failure,
+        )
+        self._fail_askers(cell, mail, failure, refusal, Outcome.FAILED)
+        self._done(cell)
+
+    def bury(
+        self,
+        cell: Cell,
+        raw: bytes,
+        reason: str,
+        error: BaseException | None,
+        text: str,
+        attempts: int,
+    ) -> None:
+        """Write a dead letter with the open batch."""
+        ledger = self._ledger
+        now = ledger.now_ns()
+        number, ledger.counters.next_dead = ledger.counters.next_dead, ledger.counters.next_dead + 1
+        letter = Dead(
+            box=cell.name,
+            type=cell.type,
+            envelope=raw,
+            reason=reason,
+            error=type(error).__qualname__ if error else "",
+            text=text or (str(error) if error else ""),
+            traceback=show_traceback(error),
+            attempts=attempts,
+            failed_at=cell.failed_at or now,
+            died_at=now,
+        )
+        ledger.write(Table.DEAD, key(number), pack(letter))
+        ledger.counters.died += 1
+
+    def dropped(self, cell: Cell) -> None:
+        """A keyed timer's message was void: it is discarded, and no turn begins."""
+        self._done(cell)
+        self._ledger.counters.discarded += 1
+
+    # Shared.
+
+    def _fail_askers(
+        self, cell: Cell, mail: Mail, failure: Failure, error: BaseException, outcome: int
+    ) -> None:
+        if mail.flags & Flag.MARKED:
+            body = _encode((failure.reason, refusal_name(error), failure.text, failure.message, failure.attempts))
+            self._runtime.marks.settle(cell, mail, outcome, body)
+        if mail.flags & HEARD:
+            self._runtime.asks.fail(mail.number, error)
+        if mail.flags & Flag.REQUESTED:
+            self._runtime.requests.fail(mail, failure)
+        if mail.flags & Flag.KEYED:
+            self._runtime.timers.settle(cell, mail)
+
+    def _done(self, cell: Cell) -> None:
+        """The message at the head is done with."""
+        cell.mail.popleft()
+        cell.head += 1
+        if cell.attempts:
+            cell.clear_failure()
+        ledger = self._ledger
+        ledger.open.turns += 1
+        if cell.touched != ledger.open.lsn:
+            ledger.touch(cell)
+
+
+def describe(error: BaseException) -> str:
+    """An exception in one line."""
+    text = str(error).partition("\n")[0]
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def refusal_name(error: BaseException) -> str:
+    """Name by which a refusal's class is found again."""
+    return type(error).__qualname__
+
+
+def show_traceback(error: BaseException | None) -> str:
+    """The traceback as text, its end if it is long."""
+    if error is None:
+        return ""
+    return "".join(traceback.format_exception(error))[-MAX_TRACEBACK:]

@@ -1,0 +1,85 @@
+"""Intake: what comes from outside waits here when there is too much (G13).
+
+Turns never wait, since a turn that waits for room in a mailbox can wait for itself.
+Whoever sends from outside does, in the order in which the calls were made.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import trio
+
+from .errors import NodeClosed, Overloaded
+
+if TYPE_CHECKING:
+    from .ledger import Ledger
+
+MAX_BYTES_WAITING = 16 * 1024 * 1024
+"""Bytes taken in from outside that may wait for the disk."""
+
+
+class Intake:
+    """The door for senders outside a turn."""
+
+    def __init__(self, ledger: Ledger, quota: int | None) -> None:
+        self._ledger = ledger
+        self._quota = quota
+        self._queue = trio.lowlevel.ParkingLot()
+        self._closed: NodeClosed | None = None
+
+    def check_open(self) -> None:
+        """Raise if the node was closed.
+
+        Raises:
+            NodeClosed: it was.
+        """
+        if self._closed is not None:
+            raise NodeClosed(str(self._closed))
+
+    async def admit(self, size: int) -> None:
+        """Wait until a message of `size` bytes may come in.
+
+        Raises:
+            Overloaded: it can never fit.
+            NodeClosed: the node was closed, perhaps while waiting.
+        """
+        self.check_open()
+        if self._quota is not None and size > self._quota:
+            raise Overloaded(
+                f"{size} bytes can never fit: the store's quota is {self._quota} bytes; "
+                "send less at once, or open the node with a larger quota="
+            )
+        if len(self._queue) or self._must_wait():
+            while True:
+                await self._queue.park()
+                self.check_open()
+                if not self._must_wait():
+                    break
+            # The next in the queue may come in too; it looks for itself.
+            self._queue.unpark()
+        else:
+            await trio.lowlevel.checkpoint_if_cancelled()
+
+    def reconsider(self) -> None:
+        """There may be room now."""
+        if len(self._queue) and not self._must_wait():
+            self._queue.unpark()
+
+    def close(self, reason: str) -> None:
+        """Let nobody in any more."""
+        self._closed = NodeClosed(reason)
+        self._queue.unpark_all()
+
+    def _must_wait(self) -> bool:
+        ledger = self._ledger
+        return (
+            ledger.stalled is not None
+            or ledger.open.bytes >= MAX_BYTES_WAITING
+            or (self._quota is not None and ledger.used_bytes > self._quota)
+        )
+
+    @property
+    def waiting(self) -> int:
+        """Senders that wait."""
+        return len(self._queue)

@@ -1,0 +1,302 @@
+"""Kinds: what a value of one annotation may be, and how it travels.
+
+A kind *checks* a value where it is made (exact types, so that a value never changes by
+travelling), *lowers* it to something msgspec writes without asking anybody, and *lifts*
+what msgspec read back into the value. Most kinds are native: lowering and lifting do
+nothing, and the work is done in C.
+
+Lowering and lifting are ours, not msgspec hooks, because a hook hears only about types
+that msgspec does not know: it would write an attrs object's undeclared attributes,
+forget the zone of a datetime and put sets in whatever order their hashes happen to have.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from reprlib import Repr
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from .errors import DefinitionError
+
+if TYPE_CHECKING:
+    from .ref import Post
+
+INT_MIN: Final = -(2**63)
+INT_MAX: Final = 2**64 - 1
+DEEPEST: Final = 64
+"""How deep plain data and records that hold themselves may nest."""
+
+_short = Repr()
+_short.maxstring = _short.maxother = _short.maxlong = 60
+
+
+class Form(Enum):
+    """What can be told apart on the wire: two members of a union must differ in it."""
+
+    NIL = "None"
+    BOOL = "a bool"
+    INT = "an integer"
+    FLOAT = "a float"
+    TEXT = "a string"
+    ARRAY = "an array"
+    MAP = "a map"
+    ANY = "anything"
+
+
+class Inexact(Exception):
+    """A value that its annotation does not allow; the path grows on the way up."""
+
+    def __init__(self, expected: str, value: object, remedy: str = "") -> None:
+        super().__init__(expected)
+        self.expected = expected
+        self.got = _describe(value)
+        self.remedy = remedy
+        self.path = ""
+
+    def within(self, step: str) -> Inexact:
+        """The same, seen from the value that holds it."""
+        self.path = step + self.path
+        return self
+
+    def text(self, place: str) -> str:
+        """The sentence for people."""
+        where = f"{place}, at {self.path.removeprefix('.')}" if self.path else place
+        return f"{where}: expected {self.expected}, got {self.got}" + (self.remedy and f"; {self.remedy}")
+
+
+def _describe(value: object) -> str:
+    name = type(value).__qualname__
+    try:
+        return "None" if value is None else f"{name} {_short.repr(value)}"
+    except Exception:
+        return name
+
+
+class Names:
+    """The objects that a compiled check refers to."""
+
+    def __init__(self) -> None:
+        self.known: dict[str, object] = {}
+
+    def add(self, thing: object) -> str:
+        """A name for an object."""
+        name = f"_{len(self.known)}"
+        self.known[name] = thing
+        return name
+
+
+class Kind:
+    """One annotation, understood. Kinds of this class itself let any value pass."""
+
+    native: bool = True
+    """Whether msgspec writes and reads it as it is."""
+    immutable: bool = True
+    """Deeply: such a value may be shared instead of copied."""
+    text: str
+    """The annotation as people write it."""
+    wire: Any
+    """The type that msgspec decodes."""
+    accepts: tuple[type[Any], ...] = ()
+    """Exact types of its values; empty if they cannot be listed."""
+    decoded: tuple[type[Any], ...] = ()
+    """Exact types of what msgspec reads for `wire`."""
+    forms: frozenset[Form]
+
+    def check(self, value: Any) -> Any:
+        """The value, converted if an int stands for a float.
+
+        Raises:
+            Inexact: its annotation does not allow it.
+        """
+        return value
+
+    def lower(self, value: Any) -> Any:
+        """What msgspec writes for a checked value."""
+        return value
+
+    def lift(self, value: Any, post: Post | None) -> Any:
+        """The value for what msgspec read; refs in it are bound to `post`."""
+        return value
+
+    def passes(self, variable: str, names: Names) -> str | None:
+        """An expression that is true only of values `check` returns as they are; None if too long to say."""
+        return None
+
+    def refuse(self, value: object, remedy: str = "") -> Inexact:
+        """The error for a value that does not fit."""
+        if not remedy and isinstance(value, self.accepts):
+            remedy = "a subclass would come back as its base: convert it first"
+        return Inexact(self.text, value, remedy)
+
+
+class Exact(Kind):
+    """Values of exactly one type that msgspec knows."""
+
+    def __init__(self, type_: type[Any], form: Form, *, immutable: bool = True) -> None:
+        self.type = type_
+        self.text = "None" if type_ is type(None) else type_.__qualname__
+        self.wire = type_
+        self.accepts = self.decoded = (type_,)
+        self.forms = frozenset({form})
+        self.immutable = immutable
+
+    def check(self, value: Any) -> Any:
+        if type(value) is not self.type:
+            raise self.refuse(value)
+        return value
+
+    def passes(self, variable: str, names: Names) -> str | None:
+        if self.type is type(None):
+            return f"{variable} is None"
+        return f"type({variable}) is {names.add(self.type)}"
+
+
+class Int(Exact):
+    """Integers of 64 bits."""
+
+    def __init__(self) -> None:
+        super().__init__(int, Form.INT)
+
+    def check(self, value: Any) -> Any:
+        if type(value) is not int:
+            raise self.refuse(value, "write int(...)" if type(value) is bool else "")
+        if not INT_MIN <= value <= INT_MAX:
+            raise Inexact("an int from -2**63 to 2**64-1", value, "store a larger one as str or bytes")
+        return value
+
+    def passes(self, variable: str, names: Names) -> str | None:
+        return f"type({variable}) is int and {INT_MIN} <= {variable} <= {INT_MAX}"
+
+
+class Float(Exact):
+    """Floats; an int is converted, as Python's own rules for annotations allow."""
+
+    def __init__(self) -> None:
+        super().__init__(float, Form.FLOAT)
+
+    def check(self, value: Any) -> Any:
+        if type(value) is float:
+            return value
+        if type(value) is not int:
+            raise self.refuse(value)
+        try:
+            return float(value)
+        except OverflowError:
+            raise Inexact("a float", value, "it is too large for one") from None
+
+
+class Str(Exact):
+    """Text that UTF-8 can carry."""
+
+    def __init__(self) -> None:
+        super().__init__(str, Form.TEXT)
+
+    def check(self, value: Any) -> Any:
+        if type(value) is not str:
+            raise self.refuse(value)
+        if not value.isascii():
+            check_text(value)
+        return value
+
+    def passes(self, variable: str, names: Names) -> str | None:
+        return f"type({variable}) is str and {variable}.isascii()"
+
+
+def check_text(text: str) -> None:
+    """Refuse lone surrogates, which no UTF-8 can carry."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise Inexact("text", text, "it holds a lone surrogate: store it as bytes") from None
+
+
+class Plain(Kind):
+    """`Any` and `object`: plain data, checked to its leaves. Mutable, since it may hold lists."""
+
+    immutable = False
+    wire = Any
+    forms = frozenset({Form.ANY})
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def check(self, value: Any) -> Any:
+        _check_plain(value, 0)
+        return value
+
+
+_INT, _STR = Int(), Str()
+
+
+def _check_plain(value: Any, depth: int) -> None:
+    kind = type(value)
+    if kind is str:
+        _STR.check(value)
+    elif kind is int:
+        _INT.check(value)
+    elif kind is list or kind is dict:
+        if depth >= DEEPEST:
+            raise Inexact(f"plain data at most {DEEPEST} deep", value)
+        _check_members(value, depth + 1)
+    elif value is not None and kind not in (bool, float, bytes):
+        raise Inexact(
+            "plain data (None, bool, int, float, str, bytes, list, dict with str keys)",
+            value,
+            "annotate its type",
+        )
+
+
+def _check_members(value: Any, depth: int) -> None:
+    pairs = value.items() if type(value) is dict else enumerate(value)
+    for key, member in pairs:
+        if type(value) is dict and type(key) is not str:
+            raise Inexact("str keys in plain data", key, "annotate dict[...] with its key type")
+        try:
+            if type(key) is str:
+                _STR.check(key)
+            _check_plain(member, depth)
+        except Inexact as error:
+            raise error.within(f"[{key!r:.40}]") from None
+
+
+class Later(Kind):
+    """A record type inside itself; the whole is bounded in depth."""
+
+    native = False
+    wire = Any
+    forms = frozenset({Form.ANY})
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.record: Kind | None = None
+        self._depth = 0
+
+    def check(self, value: Any) -> Any:
+        assert self.record is not None
+        if self._depth >= DEEPEST:
+            raise Inexact(f"{self.text} at most {DEEPEST} deep", value)
+        self._depth += 1
+        try:
+            return self.record.check(value)
+        finally:
+            self._depth -= 1
+
+    def lower(self, value: Any) -> Any:
+        assert self.record is not None
+        return self.record.lower(value)
+
+    def lift(self, value: Any, post: Post | None) -> Any:
+        assert self.record is not None
+        return self.record.lift(msgspec.convert(value, self.record.wire), post)
+
+
+def generic(origin: Any, *args: Any) -> Any:
+    """A generic type with arguments that are known only now."""
+    return origin[args]
+
+
+def unsupported(what: str, remedy: str) -> DefinitionError:
+    """The error for an annotation that cannot be stored."""
+    return DefinitionError(f"{what} cannot be stored: {remedy}")

@@ -1,0 +1,274 @@
+"""Ledger: the batches, in order, and the one watermark.
+
+Turns write into the open batch. Sealing turns it into plain data for the store, and the
+next one opens at once. Batches are numbered; `durable` is the number of the last one
+that is on disk. A crash loses the batches above the watermark, so it loses a suffix of
+turns and never makes a hole. Everything that leaves the node waits for its batch here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Protocol
+
+import trio
+
+from ..mailbox.errors import StoreFull
+from ..mailbox.identity import COUNT_BITS
+from ..mailbox.records import (
+    COUNTERS_KEY,
+    INCARNATION_KEY,
+    Counters,
+    Keyed,
+    Mark,
+    Request,
+    Timer,
+    pack,
+    pack_number,
+)
+from ..mailbox.store import Store, Table, Writes
+from .cell import Cell, Phase
+from .sealing import seal_cell
+
+if TYPE_CHECKING:
+    from ..mailbox.writer import Writer
+
+MAX_TURNS_AHEAD = 1000
+"""Turns that may run ahead of the watermark (G6)."""
+MAX_BYTES_AHEAD = 16 * 1024 * 1024
+"""Bytes of messages and states that may wait for the disk (G6)."""
+
+PATIENCE = 4
+"""Under load, commits follow each other at this many times the length of the last one."""
+MIN_PATIENCE_S = 0.001
+MAX_PATIENCE_S = 0.01
+
+Record = Timer | Keyed | Request | Mark
+
+
+class Release(Protocol):
+    """Something that may leave the node once its batch is on disk."""
+
+    def __call__(self) -> None: ...
+
+
+class Batch:
+    """What one commit writes."""
+
+    __slots__ = ("born", "bytes", "cells", "lsn", "on_disk", "releases", "turns", "writes")
+
+    def __init__(self, lsn: int) -> None:
+        self.lsn = lsn
+        self.cells: list[Cell] = []
+        self.writes: Writes = {}
+        self.releases: list[Release] = []
+        self.on_disk: trio.Event | None = None
+        self.turns = 0
+        self.bytes = 0
+        self.born = 0.0
+
+    @property
+    def empty(self) -> bool:
+        """Whether a commit would write nothing and release nobody."""
+        return not (self.cells or self.writes or self.releases) and self.on_disk is None
+
+
+class Ledger:
+    """The open batch, the one in flight, and the watermark."""
+
+    def __init__(
+        self,
+        store: Store,
+        writer: Writer,
+        counters: Counters,
+        *,
+        now_ns: Callable[[], int],
+        clock: Callable[[], float],
+        on_durable: Callable[[], None],
+        on_trouble: Callable[[BaseException], None],
+    ) -> None:
+        self.store = store
+        self.counters = counters
+        self.now_ns = now_ns
+        self.durable = 0
+        self.open = Batch(1)
+        self.flight: Batch | None = None
+        self.stalled: StoreFull | None = None
+        """The disk is full: the batch in flight waits for another try."""
+        self.used_bytes = 0
+        """Bytes the store holds, as last measured (only if there is a quota)."""
+        self._writer = writer
+        self._over: BaseException | None = None
+        self._clock = clock
+        self._sealed_at = 0.0
+        self._patience_s = MIN_PATIENCE_S
+        self._on_durable = on_durable
+        self._on_trouble = on_trouble
+        self._flight_writes: Writes = {}
+        self._number = store.identity.first_number - 1
+        self._incarnation = store.identity.incarnation
+
+    # Numbers.
+
+    def next_number(self) -> int:
+        """A message number that was never used before in this store."""
+        self._number += 1
+        return self._number
+
+    @property
+    def lsn(self) -> int:
+        """The number of the open batch."""
+        return self.open.lsn
+
+    # What the open batch holds.
+
+    def touch(self, cell: Cell) -> None:
+        """Have the open batch write this cell."""
+        batch = self.open
+        if cell.touched != batch.lsn:
+            cell.touched = batch.lsn
+            batch.cells.append(cell)
+
+    def write(self, table: Table, key: bytes, value: bytes | None) -> None:
+        """Put or delete one record with the open batch."""
+        table_writes = self.open.writes.get(table)
+        if table_writes is None:
+            table_writes = self.open.writes[table] = {}
+        table_writes[key] = value
+
+    def write_record(self, table: Table, key: bytes, record: Record) -> None:
+        """Put one packed record with the open batch."""
+        self.write(table, key, pack(record))
+
+    def read(self, table: Table, key: bytes) -> bytes | None:
+        """The latest value of a record, durable or not."""
+        for writes in (self.open.writes, self._flight_writes):
+            table_writes = writes.get(table)
+            if table_writes is not None and key in table_writes:
+                return table_writes[key]
+        return self.store.get(table, key)
+
+    def is_deleted(self, table: Table, key: bytes) -> bool:
+        """Whether a record that the disk still has is deleted by a batch on its way."""
+        for writes in (self.open.writes, self._flight_writes):
+            table_writes = writes.get(table)
+            if table_writes is not None and key in table_writes:
+                return table_writes[key] is None
+        return False
+
+    def undurable_writes(self) -> tuple[Writes, Writes]:
+        """The records of the open batch and of the one in flight."""
+        return self.open.writes, self._flight_writes
+
+    def release(self, leave: Release) -> None:
+        """Call this when the open batch is on disk."""
+        self.open.releases.append(leave)
+
+    @property
+    def turns_ahead(self) -> int:
+        """Turns that are not durable yet."""
+        return self.open.turns + (self.flight.turns if self.flight else 0)
+
+    @property
+    def far_ahead(self) -> bool:
+        """Whether no further turn may begin before the disk catches up."""
+        return (
+            self.turns_ahead >= MAX_TURNS_AHEAD
+            or self.open.bytes + (self.flight.bytes if self.flight else 0) >= MAX_BYTES_AHEAD
+        )
+
+    # Waiting.
+
+    async def wait_durable(self, lsn: int) -> None:
+        """Return when batch `lsn` is on disk."""
+        while self.durable < lsn:
+            if self._over is not None:
+                raise self._over
+            batch = self.open if lsn >= self.open.lsn else self.flight
+            assert batch is not None
+            if batch.on_disk is None:
+                batch.on_disk = trio.Event()
+            await batch.on_disk.wait()
+
+    def abandon(self, error: BaseException) -> None:
+        """Nothing will become durable any more: whoever waits hears why."""
+        self._over = error
+        for batch in (self.flight, self.open):
+            if batch is not None and batch.on_disk is not None:
+                batch.on_disk.set()
+
+    # Committing.
+
+    def commit(self) -> bool:
+        """Seal the open batch and hand it to the writer, unless one is in flight already."""
+        if self.flight is not None or self.open.empty:
+            return False
+        batch = self.open
+        self._sealed_at = self._clock()
+        self._flight_writes = self._seal(batch)
+        self.flight = batch
+        self.open = Batch(batch.lsn + 1)
+        self._submit()
+        return True
+
+    def commit_if_old(self, now: float) -> None:
+        """Commit if the last sealing was some commits' time ago.
+
+        Under load this bounds the share of the loop's time that goes into commits, and
+        so adapts the window to the disk.
+        """
+        if now - self._sealed_at >= self._patience_s:
+            self.commit()
+
+    def try_again(self) -> None:
+        """Hand the batch that found the disk full to the writer once more."""
+        if self.stalled is not None:
+            self.stalled = None
+            self._submit()
+
+    def _submit(self) -> None:
+        assert self.flight is not None
+        self._writer.submit(self._flight_writes, partial(self._arrived, self.flight))
+
+    def _arrived(self, batch: Batch, error: BaseException | None) -> None:
+        if isinstance(error, StoreFull):
+            self.stalled = error
+            self._on_trouble(error)
+            return
+        if error is not None:
+            self._on_trouble(error)
+            return
+        took = self._clock() - self._sealed_at
+        self._patience_s = min(max(PATIENCE * took, MIN_PATIENCE_S), MAX_PATIENCE_S)
+        self.durable = batch.lsn
+        self.flight = None
+        self._flight_writes = {}
+        for leave in batch.releases:
+            leave()
+        if batch.on_disk is not None:
+            batch.on_disk.set()
+        self._on_durable()
+
+    # Sealing: from cells and records to plain data.
+
+    def _seal(self, batch: Batch) -> Writes:
+        writes = batch.writes
+        if batch.cells:
+            boxes = writes.setdefault(Table.BOXES, {})
+            mail = writes.setdefault(Table.MAIL, {})
+            states = writes.setdefault(Table.STATES, {})
+            for cell in batch.cells:
+                if cell.phase is Phase.GONE:
+                    continue
+                seal_cell(cell, boxes, mail, states)
+        meta = writes.setdefault(Table.META, {})
+        meta[COUNTERS_KEY] = pack(self.counters)
+        incarnation = self._number >> COUNT_BITS
+        if incarnation != self._incarnation:
+            # The count has run over into the incarnation: claim it in the very batch
+            # that first uses it, so that no other opening can.
+            self._incarnation = incarnation
+            meta[INCARNATION_KEY] = pack_number(incarnation)
+        return writes
+

@@ -1,0 +1,130 @@
+"""Lives: how mailboxes are woken at the start, and how actors rest and end."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+import trio
+
+from ..mailbox.records import open_key
+from ..mailbox.store import Table
+from .cell import Cell, Phase
+from .errors import NoSuchActor
+
+if TYPE_CHECKING:
+    from .actor import Actor
+    from .runtime import Runtime
+
+log = logging.getLogger("callboard.actor")
+
+WOKEN_AT_ONCE = 200
+"""Mailboxes with old mail that are made active in one go."""
+READY_ENOUGH = 500
+"""No more are woken while this many are ready, so that memory stays bounded."""
+ACTIVE_ENOUGH = 20_000
+STOPPED_WITHIN_S = 5.0
+"""How long `stopped` may take, seconds."""
+
+
+class Lives:
+    """Waking and resting."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self.waking = True
+        """Mailboxes with mail from before are still being made active."""
+
+    # Old mail.
+
+    async def wake_backlog(self) -> None:
+        """Make the mailboxes active in which mail from before waits, some at a time."""
+        runtime = self._runtime
+        start = b""
+        while True:
+            prefixes = runtime.store.prefixes(Table.MAIL, 8, start, WOKEN_AT_ONCE)
+            if not prefixes:
+                self.waking = False
+                return
+            for prefix in prefixes:
+                runtime.cells.load(open_key(prefix))
+            runtime.workers.wake()
+            start = (open_key(prefixes[-1]) + 1).to_bytes(8, "big")
+            await self._until_wanted()
+
+    async def _until_wanted(self) -> None:
+        runtime = self._runtime
+        await trio.lowlevel.checkpoint()
+        while len(runtime.schedule) > READY_ENOUGH:
+            await trio.sleep(0.005)
+        if len(runtime.cells.by_name) > ACTIVE_ENOUGH:
+            for cell in list(runtime.cells.by_name.values()):
+                self.let_rest(cell)
+
+    def existing(self, name: str) -> Cell:
+        """The cell of a mailbox that exists.
+
+        Raises:
+            NoSuchActor: it does not.
+        """
+        cell = self._runtime.cells.find(name)
+        if cell is None:
+            raise NoSuchActor(f"there is no mailbox {name!r}")
+        return cell
+
+    def unpark(self, name: str, life: int) -> None:
+        """Bury the mail of a mailbox whose actor ended `park` ago, oldest first, and forget it."""
+        runtime = self._runtime
+        cell = runtime.cells.find(name)
+        if cell is None or cell.type or cell.life != life or cell.park_at > runtime.now_ns():
+            return
+        while cell.head < cell.tail:
+            if not cell.mail and not runtime.cells.refill(cell):
+                # What is next is on its way to the disk: look again when it is there.
+                runtime.cells.park(cell)
+                return
+            runtime.endings.died(cell, cell.mail[0], "unclaimed", None, "no actor lives here")
+        runtime.cells.forget(cell)
+
+    # Resting.
+
+    def let_rest(self, cell: Cell) -> None:
+        """Passivate a cell if it is idle, after its actor's `stopped`."""
+        runtime = self._runtime
+        if cell.actor is not None and cell.kind is not None and cell.kind.has_stopped:
+            if cell.phase is Phase.IDLE and cell.head == cell.tail:
+                cell.phase = Phase.RUNNING
+                runtime.start_soon(self._stop_and_rest, cell)
+        else:
+            runtime.cells.passivate(cell)
+
+    async def _stop_and_rest(self, cell: Cell) -> None:
+        actor, cell.actor = cell.actor, None
+        if actor is not None:
+            await run_stopped(cell.name, actor)
+        self._runtime.turn_ended(cell)
+        self._runtime.cells.passivate(cell)
+
+    def say_goodbye(self, cell: Cell) -> None:
+        """Run `stopped` of an actor whose life ends with this turn."""
+        actor, cell.actor = cell.actor, None
+        if actor is not None and cell.kind is not None and cell.kind.has_stopped:
+            self._runtime.start_soon(run_stopped, cell.name, actor)
+
+    async def rest_all(self) -> None:
+        """Run `stopped` of all actors that are awake; at the node's end."""
+        for cell in list(self._runtime.cells.by_name.values()):
+            actor, cell.actor = cell.actor, None
+            if actor is not None and cell.kind is not None and cell.kind.has_stopped:
+                await run_stopped(cell.name, actor)
+
+
+async def run_stopped(name: str, actor: Actor) -> None:
+    """Run an actor's `stopped` hook; whatever it raises is logged, since there is nothing to undo."""
+    try:
+        with trio.move_on_after(STOPPED_WITHIN_S) as scope:
+            await actor.stopped()
+        if scope.cancelled_caught:
+            log.warning("stopped() of %s took longer than %s s and was cut short", name, STOPPED_WITHIN_S)
+    except Exception:
+        log.exception("stopped() of %s failed", name)

@@ -1,0 +1,101 @@
+"""Marks: `id=` makes a retry safe (G12).
+
+The mark of an id is written with the message it came with, in the scope of the receiving
+mailbox, and the outcome is added by the turn that ends the message. A second message
+with the same id and content is not delivered: it gets the first one's outcome.
+"""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from ..mailbox.envelope import Extra, Flag
+from ..mailbox.records import Mark, Outcome, Timer, TimerKind, mark_key, unpack
+from ..mailbox.store import Table
+from .errors import IdReused
+
+if TYPE_CHECKING:
+    from .cell import Cell
+    from .mail import Mail
+    from .message import Message
+    from .runtime import Runtime
+
+MAX_ID = 64
+MAX_OUTCOME = 64 * 1024
+_encode = msgspec.msgpack.Encoder().encode
+
+
+class Marks:
+    """The ids that were used."""
+
+    def __init__(self, runtime: Runtime, keep_s: float) -> None:
+        self._runtime = runtime
+        self._ledger = runtime.ledger
+        self._keep_ns = int(keep_s * 1e9)
+
+    def find(self, cell: Cell, id: str, message: Message[Any, Any]) -> Mark | None:
+        """The mark of an id, if it was used with this very message.
+
+        Raises:
+            IdReused: it was used with another.
+            ValueError: it is not 1 to 64 bytes of text.
+        """
+        check_id(id)
+        value = self._ledger.read(Table.MARKS, mark_key(cell.box, id))
+        mark = None if value is None else unpack(Mark, value)
+        if mark is None or mark.expires_at <= self._ledger.now_ns():
+            return None
+        if mark.digest != _digest(message):
+            raise IdReused(
+                f"id={id!r} was used at {cell.name!r} with another message than {message!r}: "
+                "an id names one message; take a new id for a new message"
+            )
+        return mark
+
+    def set(self, cell: Cell, id: str, message: Message[Any, Any], mail: Mail) -> None:
+        """Write the mark of a message with the open batch."""
+        ledger = self._ledger
+        expires_at = ledger.now_ns() + self._keep_ns
+        key = mark_key(cell.box, id)
+        mark = Mark(_digest(message), mail.number, expires_at, Outcome.PENDING, b"")
+        ledger.write_record(Table.MARKS, key, mark)
+        timer = Timer(TimerKind.MARK, cell.name, "", "", b"", 0, key)
+        self._runtime.timers.arm(expires_at, ledger.next_number(), timer)
+        mail.flags |= Flag.MARKED
+        mail.extra = {**(mail.extra or {}), Extra.MARK: id}
+
+    def settle(self, cell: Cell, mail: Mail, outcome: int, body: bytes) -> None:
+        """Keep how a marked message ended, with the turn that ended it."""
+        key = mark_key(cell.box, str(mail.note(Extra.MARK)))
+        value = self._ledger.read(Table.MARKS, key)
+        if value is None:
+            return
+        mark = unpack(Mark, value)
+        if mark.number != mail.number:
+            return
+        too_large = len(body) > MAX_OUTCOME
+        mark.outcome = Outcome.TOO_LARGE if too_large else outcome
+        mark.body = b"" if too_large else body
+        self._ledger.write_record(Table.MARKS, key, mark)
+
+    def expire(self, key: bytes) -> None:
+        """Forget a mark whose time is over."""
+        value = self._ledger.read(Table.MARKS, key)
+        if value is not None and unpack(Mark, value).expires_at <= self._ledger.now_ns():
+            self._ledger.write(Table.MARKS, key, None)
+
+
+def check_id(id: object) -> None:
+    """Refuse what cannot be an `id=`."""
+    if not isinstance(id, str) or not 1 <= len(id.encode()) <= MAX_ID:
+        raise ValueError(f"an id is a str of 1 to {MAX_ID} bytes; got {id!r:.80}")
+
+
+def _digest(message: Message[Any, Any]) -> bytes:
+    spec = message.spec
+    digest = blake2b(_encode((spec.name, spec.version)), digest_size=16)
+    digest.update(message.body())
+    return digest.digest()

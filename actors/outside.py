@@ -1,0 +1,215 @@
+"""Outside: what callers that are not in a turn can do.
+
+Their effects go into the open batch at once, protected from KeyboardInterrupt so that a
+Ctrl-C cannot leave a half of them there, and the call returns when that batch is on disk.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import trio
+
+from ..mailbox.envelope import Flag
+from ..mailbox.records import Mark, Outcome
+from .answers import raise_outcome
+from .cell import condition
+from .current import TURN
+from .durations import Seconds, in_seconds
+from .errors import AskInTurn, AskTimeout, NoSuchActor, Overloaded
+from .mail import Cause, size_of
+from .ref import ActorRef
+from .seeds import Seed
+
+if TYPE_CHECKING:
+    from .actor import Actor
+    from .asks import Ask
+    from .message import Message
+    from .runtime import Runtime
+
+A = TypeVar("A", bound="Actor")
+R = TypeVar("R")
+
+MAX_AT_ONCE = 10_000
+MAX_BYTES_AT_ONCE = 64 * 1024 * 1024
+
+
+class Outside:
+    """The verbs of a node for callers outside a turn; keeps the `Post` contract."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self._ledger = runtime.ledger
+        self._marks = runtime.marks
+        self._asks = runtime.asks
+
+    async def tell(
+        self,
+        ref: ActorRef[Any],
+        message: Message[Any, Any],
+        *,
+        delay: Seconds = 0,
+        key: str | None = None,
+        id: str | None = None,
+    ) -> None:
+        """Send a message; durable when this returns (G1)."""
+        await self._runtime.intake.admit(size_of(message))
+        await self._ledger.wait_durable(self._tell_now(ref, message, delay, key, id))
+
+    @trio.lowlevel.enable_ki_protection
+    def _tell_now(
+        self,
+        ref: ActorRef[Any],
+        message: Message[Any, Any],
+        delay: Seconds,
+        key: str | None,
+        id: str | None,
+    ) -> int:
+        target = self._runtime.target(ref, message)
+        cause = Cause("", self._runtime.now_ns(), 0, 0, "")
+        if not delay and key is None and id is None:
+            self._runtime.deliver_to(target, self._runtime.make_mail(message, cause))
+        else:
+            self._runtime.staged_tell(target, message, cause, delay=delay, key=key, id=id)()
+        self._runtime.workers.wake()
+        return self._ledger.lsn
+
+    async def tell_all(
+        self, pairs: Iterable[tuple[ActorRef[Any], Message[Any, Any]]]
+    ) -> None:
+        """Send many messages in one commit, all or none (G1).
+
+        Args:
+            pairs: at most 10,000 of (ref, message), at most 64 MiB together.
+
+        Raises:
+            Overloaded: more than that at once.
+            TypeError: a message belongs to another actor's class; nothing was sent.
+        """
+        sends = list(pairs)
+        size = sum(size_of(message) for _, message in sends)
+        if len(sends) > MAX_AT_ONCE or size > MAX_BYTES_AT_ONCE:
+            raise Overloaded(
+                f"{len(sends)} messages of {size} bytes are too much for one commit: "
+                f"{MAX_AT_ONCE} messages and {MAX_BYTES_AT_ONCE} bytes are the most; send them in parts"
+            )
+        await self._runtime.intake.admit(size)
+        if sends:
+            await self._ledger.wait_durable(self._tell_all_now(sends))
+
+    @trio.lowlevel.enable_ki_protection
+    def _tell_all_now(self, sends: list[tuple[ActorRef[Any], Message[Any, Any]]]) -> int:
+        cause = Cause("", self._runtime.now_ns(), 0, 0, "")
+        target, make_mail, deliver = self._runtime.target, self._runtime.make_mail, self._runtime.deliver_to
+        ready = [(target(ref, message), make_mail(message, cause)) for ref, message in sends]
+        for cell, mail in ready:
+            deliver(cell, mail)
+        self._runtime.workers.wake()
+        return self._ledger.lsn
+
+    async def ask(
+        self,
+        ref: ActorRef[Any],
+        message: Message[Any, R],
+        *,
+        timeout: Seconds | None = None,
+        id: str | None = None,
+    ) -> R:
+        """Send a message and wait for its reply (G12)."""
+        turn = TURN.get()
+        if turn is not None and turn.post is self:
+            raise AskInTurn(
+                f"await ref.ask({message!r}) inside a turn would wait for ever: the question leaves only when the turn ends. "
+                "Use self.turn.request(ref, message, then=..., failed=...), whose answer arrives as a message"
+            )
+        limit = float("inf") if timeout is None else in_seconds(timeout, "timeout=")
+        await self._runtime.intake.admit(size_of(message))
+        ask, mark, number = self._ask_now(ref, message, id)
+        if mark is not None:
+            await self._ledger.wait_durable(self._ledger.lsn - 1)
+            return self._outcome(mark, message)
+        assert ask is not None
+        try:
+            with trio.move_on_after(limit):
+                await ask.answered.wait()
+        finally:
+            self._asks.forget(number, ask)
+        if not ask.answered.is_set():
+            raise AskTimeout(self._why_late(ref, message, timeout))
+        if ask.error is not None:
+            raise ask.error
+        return ask.value  # type: ignore[no-any-return]
+
+    @trio.lowlevel.enable_ki_protection
+    def _ask_now(
+        self, ref: ActorRef[Any], message: Message[Any, Any], id: str | None
+    ) -> tuple[Ask | None, Mark | None, int]:
+        self._runtime.check_node(ref)
+        cell = self._runtime.cells.find(ref.name)
+        if cell is None or not cell.type:
+            raise NoSuchActor(
+                f"no actor lives at {ref.name!r}, so nobody can answer {message!r}: spawn it first"
+            )
+        target = self._runtime.target(ref, message)
+        if id is not None:
+            mark = self._marks.find(target, id, message)
+            if mark is not None:
+                if mark.outcome != Outcome.PENDING:
+                    return None, mark, 0
+                return self._asks.wait_for(mark.number), None, mark.number
+        mail = self._runtime.make_mail(message, Cause("", self._runtime.now_ns(), 0, 0, ""), int(Flag.ASKED))
+        if id is not None:
+            self._marks.set(target, id, message, mail)
+        ask = self._asks.wait_for(mail.number)
+        self._runtime.deliver_to(target, mail)
+        self._runtime.workers.wake()
+        return ask, None, mail.number
+
+    def _outcome(self, mark: Mark, message: Message[Any, R]) -> R:
+        if mark.outcome == Outcome.REPLIED:
+            return message.spec.reply.decode(mark.body, self)  # type: ignore[no-any-return]
+        raise_outcome(mark, message)
+
+    def _why_late(
+        self, ref: ActorRef[Any], message: Message[Any, Any], timeout: Seconds | None
+    ) -> str:
+        cell = self._runtime.cells.find(ref.name)
+        state = "it is gone" if cell is None else f"{cell.waiting} messages wait there and it is {condition(cell)}"
+        return (
+            f"{ref.name!r} did not answer {message!r} within {timeout} s: {state}. "
+            "The outcome is unknown, since the message is stored and will run; "
+            "ask again with the same id= to be safe"
+        )
+
+    async def spawn(self, actor: A, *, name: str | None = None, fresh: bool = False) -> ActorRef[A]:
+        """Get or create an actor; it is durable when this returns."""
+        self._runtime.intake.check_open()
+        seed = self._runtime.seeds.prepare(actor, name, fresh=fresh)
+        await self._runtime.intake.admit(len(seed.state))
+        await self._ledger.wait_durable(self._spawn_now(seed))
+        return ActorRef(seed.name, "", self)
+
+    @trio.lowlevel.enable_ki_protection
+    def _spawn_now(self, seed: Seed) -> int:
+        self._runtime.seeds.sow(seed, None)
+        self._runtime.workers.wake()
+        return self._ledger.lsn
+
+    async def pause(self, ref: ActorRef[Any], reason: str) -> None:
+        """Let a mailbox begin no turn; durable when this returns."""
+        runtime = self._runtime
+        runtime.endings.pause(runtime.lives.existing(ref.name), reason)
+        runtime.workers.wake()
+        await self._ledger.wait_durable(self._ledger.lsn)
+
+    async def resume(self, ref: ActorRef[Any]) -> None:
+        """Let a paused mailbox go on, its attempts counted from zero; durable when this returns."""
+        runtime = self._runtime
+        cell = runtime.lives.existing(ref.name)
+        cell.paused = ""
+        cell.clear_failure()
+        self._ledger.touch(cell)
+        runtime.cells.consider(cell)
+        runtime.workers.wake()
+        await self._ledger.wait_durable(self._ledger.lsn)

@@ -1,0 +1,150 @@
+"""Refs: what others hold of an actor.
+
+A ref is an address. It can be a field or a parameter, it is equal to any other ref of
+the same address, and it finds its way by the node it was made by or, inside a turn, by
+the node that runs the turn.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+
+from .current import TURN
+from .durations import Seconds
+from .errors import NotBound
+
+if TYPE_CHECKING:
+    from .actor import Actor
+    from .message import Message
+
+A_co = TypeVar("A_co", bound="Actor", covariant=True)
+R = TypeVar("R")
+
+
+class Post(Protocol):
+    """Takes a message somewhere: what a ref needs of its node."""
+
+    async def tell(
+        self,
+        ref: ActorRef[Any],
+        message: Message[Any, Any],
+        *,
+        delay: Seconds,
+        key: str | None,
+        id: str | None,
+    ) -> None:
+        """Send a message."""
+        ...
+
+    async def ask(
+        self,
+        ref: ActorRef[Any],
+        message: Message[Any, R],
+        *,
+        timeout: Seconds | None,
+        id: str | None,
+    ) -> R:
+        """Send a message and wait for its reply."""
+        ...
+
+
+class ActorRef(Generic[A_co]):
+    """The address of an actor, typed by its class.
+
+    Refs are equal and hash by address. Get one from `node.spawn`, `node.ref`,
+    `self.turn.spawn`, `self.turn.ref` or `self.turn.sender`.
+    """
+
+    __slots__ = ("_post", "name", "node")
+
+    name: str
+    """The actor's name on its node."""
+    node: str
+    """The node's name; empty for the node at hand."""
+
+    def __init__(self, name: str, node: str = "", post: Post | None = None) -> None:
+        self.name = name
+        self.node = node
+        self._post = post
+
+    async def tell(
+        self,
+        message: Message[A_co, Any],
+        *,
+        delay: Seconds = 0,
+        key: str | None = None,
+        id: str | None = None,
+    ) -> None:
+        """Send a message; it is durable when this returns outside a turn (G1).
+
+        Inside a turn the send is part of the turn: it happens with the turn's commit and
+        this returns at once.
+
+        Args:
+            message: made by a handler of the actor's class, as `Account.deposit(30)`.
+            delay: seconds (or a timedelta) until it takes its place in the mailbox (G11).
+            key: name of the timer this sets; the same sender can cancel or replace it.
+            id: at most 64 bytes; a second tell with this id and content does nothing (G12).
+
+        Raises:
+            TypeError: the message belongs to another actor's class.
+            MessageTooLarge: its body is above the limit.
+            IdReused: the id was used with other content.
+            NodeClosed: the node was closed.
+        """
+        turn = TURN.get()
+        post = self._post
+        if turn is not None and (post is None or post is turn.post):
+            turn.send(self, message, delay=delay, key=key, id=id)
+        else:
+            await _bound(self, post).tell(self, message, delay=delay, key=key, id=id)
+
+    async def ask(
+        self,
+        message: Message[A_co, R],
+        *,
+        timeout: Seconds | None = None,
+        id: str | None = None,
+    ) -> R:
+        """Send a message from outside and wait for its reply (G12).
+
+        Args:
+            message: made by a handler of the actor's class.
+            timeout: seconds (or a timedelta) to wait; None waits as long as the caller's scope.
+            id: at most 64 bytes; makes a retry safe, since mark and reply are kept for a day.
+
+        Raises:
+            Refusal: the actor refused; its own type.
+            AskFailed: the message failed for good.
+            AskTimeout: no reply in time; the outcome is unknown.
+            NoSuchActor: no actor lives at this address.
+            AskInTurn: called inside a turn; use `self.turn.request`.
+        """
+        turn = TURN.get()
+        post = self._post
+        if post is None and turn is not None:
+            post = turn.post
+        return await _bound(self, post).ask(self, message, timeout=timeout, id=id)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, ActorRef):
+            return NotImplemented
+        return self.name == other.name and self.node == other.node
+
+    def __hash__(self) -> int:
+        return hash((self.name, self.node))
+
+    def __repr__(self) -> str:
+        return f"<ref {self}>"
+
+    def __str__(self) -> str:
+        return f"{self.name}@{self.node}" if self.node else self.name
+
+
+def _bound(ref: ActorRef[Any], post: Post | None) -> Post:
+    if post is None:
+        raise NotBound(
+            f"{ref!r} belongs to no node, and no turn is running that could lend its own: "
+            "get the ref from node.ref(...) or node.spawn(...)"
+        )
+    return post

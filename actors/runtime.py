@@ -1,0 +1,363 @@
+"""Runtime: the parts of one node's inside, and how a message finds its mailbox.
+
+Everything volatile of a node hangs on this one object, so that a crash (or a test's idea
+of one) throws all of it away at once.
+
+How a message travels. A handler's `tell` makes a `Mail` and stages it on the turn. When
+the handler has returned, its turn is weighed, and its effects go into the open batch:
+the message stands in the receiver's mailbox in memory, and the leading worker may handle
+it at once. When nobody is ready, or a few commits' time has passed, the batch is sealed:
+messages still waiting become segments, states that changed become records, and the
+writer puts all of it on disk in one transaction. Then the watermark rises, and what
+waited for it leaves: replies, acknowledgements, suspended handlers.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from random import Random
+from typing import TYPE_CHECKING, Any
+
+import trio
+import trio.lowlevel
+
+from ..mailbox.envelope import MAX_BODY
+from ..mailbox.errors import StoreFull
+from ..mailbox.records import COUNTERS_KEY, Counters, Dead, key, pack, unpack
+from ..mailbox.store import Store, Table
+from .alarm import Alarm
+from .asks import Asks
+from .cell import Cell, Phase
+from .cells import Cells
+from .durations import Seconds, in_seconds
+from .endings import Endings
+from .errors import MessageTooLarge, NodeClosed, NoSuchActor
+from .intake import Intake
+from .ledger import Ledger
+from .lives import Lives
+from .mail import Cause, Mail, size_of
+from .marks import Marks
+from .outside import Outside
+from .requests import Requests
+from .seeds import Seeds
+from .timers import Timers
+from .workers import Workers
+
+if TYPE_CHECKING:
+    from ..mailbox.writer import Writer
+    from .message import Message
+    from .ref import ActorRef
+    from .retry import Decision, Retry
+    from .schedule import Schedule
+    from .types import Types
+
+log = logging.getLogger("callboard.node")
+
+Decide = Callable[["Retry", int, BaseException, int, float], "Decision"]
+
+
+class Runtime:
+    """One node's inside."""
+
+    def __init__(
+        self,
+        store: Store,
+        writer: Writer,
+        *,
+        schedule: Schedule,
+        types: Types,
+        decide: Decide,
+        now_ns: Callable[[], int],
+        clock: Callable[[], float],
+        random: Random,
+        speculation: bool,
+        roundtrip: bool,
+        idle_s: float,
+        park_s: float | None,
+        keep_ids_s: float,
+        quota: int | None,
+        name: str = "",
+    ) -> None:
+        self.store = store
+        self.name = name
+        self.uuid = store.identity.uuid
+        self.schedule = schedule
+        self.types = types
+        self.now_ns = now_ns
+        self.clock = clock
+        self.speculation = speculation
+        self.roundtrip = roundtrip
+        self.failure: BaseException | None = None
+        self._decide = decide
+        self._random = random
+        self.writer = writer
+        self._nursery: trio.Nursery | None = None
+        value = store.get(Table.META, COUNTERS_KEY)
+        counters = Counters() if value is None else unpack(Counters, value)
+        self.ledger = Ledger(
+            store,
+            writer,
+            counters,
+            now_ns=now_ns,
+            clock=clock,
+            on_durable=self._on_durable,
+            on_trouble=self._on_trouble,
+        )
+        self.alarm = Alarm(self, idle_s)
+        self.cells = Cells(
+            self.ledger,
+            schedule,
+            types,
+            park_s=park_s,
+            clock=clock,
+            retry_later=self.alarm.retry_later,
+            arm=lambda due, number, timer: self.timers.arm(due, number, timer),
+        )
+        self.asks = Asks(self.ledger)
+        self.timers = Timers(self)
+        self.requests = Requests(self)
+        self.marks = Marks(self, keep_ids_s)
+        self.endings = Endings(self)
+        self.intake = Intake(self.ledger, quota)
+        self.lives = Lives(self)
+        self.seeds = Seeds(self)
+        self.post = Outside(self)
+        self._measure_store = quota is not None
+        self.workers: Workers
+
+    # Running.
+
+    async def run(self, nursery: trio.Nursery) -> None:
+        """Start the tasks of the node in a nursery."""
+        self._nursery = nursery
+        self.workers = Workers(self, nursery)
+        self.workers.start()
+        nursery.start_soon(self.alarm.run, name="callboard alarm")
+        nursery.start_soon(self.lives.wake_backlog, name="callboard backlog")
+        await trio.lowlevel.checkpoint()
+
+    def start_soon(self, function: Callable[..., Any], *args: object) -> None:
+        """Run a task in the node's nursery."""
+        assert self._nursery is not None
+        self._nursery.start_soon(function, *args)
+
+    def _on_durable(self) -> None:
+        if self._measure_store:
+            self.ledger.used_bytes = self.store.usage().used
+        self.intake.reconsider()
+        self.workers.on_durable()
+
+    def _on_trouble(self, error: BaseException) -> None:
+        """A commit failed: wait for room if the disk is full, end the node if it is broken."""
+        if isinstance(error, StoreFull):
+            log.error("the store is full, so nothing is taken in until there is room: %s", error)
+            self.start_soon(self._try_again)
+            return
+        log.critical("the store failed, so the node ends; nothing more is acknowledged: %s", error)
+        self.failure = error
+        assert self._nursery is not None
+        self._nursery.cancel_scope.cancel()
+
+    async def _try_again(self) -> None:
+        await trio.sleep(0.25)
+        self.ledger.try_again()
+
+    # Messages.
+
+    def make_mail(
+        self,
+        message: Message[Any, Any],
+        cause: Cause,
+        flags: int = 0,
+        extra: dict[int, Any] | None = None,
+    ) -> Mail:
+        """A message with a number of its own.
+
+        Raises:
+            MessageTooLarge: its body is above the limit.
+        """
+        size = size_of(message)
+        if size > MAX_BODY:
+            size = len(message.body())
+            if size > MAX_BODY:
+                raise MessageTooLarge(
+                    f"{message.spec.name} has a body of {size} bytes and {MAX_BODY} is the most: "
+                    "send a reference to the data, or split it"
+                )
+        ledger = self.ledger
+        ledger.open.bytes += size
+        return Mail(ledger.next_number(), message, cause, flags, extra)
+
+    def target(self, ref: ActorRef[Any], message: Message[Any, Any]) -> Cell:
+        """The mailbox of a ref, if its actor has a handler for the message.
+
+        Raises:
+            TypeError: the message belongs to another actor's class.
+        """
+        cell = self.cells.by_name.get(ref.name)
+        if cell is None:
+            self.check_node(ref)
+            cell = self.cells.get(ref.name)
+        kind = cell.kind
+        if kind is not None and message.spec.owner not in kind.cls.__mro__:
+            raise TypeError(
+                f"{message!r} is a message for {message.spec.owner.__name__}, "
+                f"and {ref.name!r} is a {kind.name}: make it with a handler of {kind.name}"
+            )
+        return cell
+
+    def staged_tell(
+        self,
+        target: Cell,
+        message: Message[Any, Any],
+        cause: Cause,
+        *,
+        delay: Seconds,
+        key: str | None,
+        id: str | None,
+    ) -> Callable[[], None]:
+        """A send with options, checked now, to be applied to the open batch."""
+        wait_ns = int(in_seconds(delay, "delay=") * 1e9)
+        if key is not None and not 1 <= len(key.encode()) <= 255:
+            raise ValueError(f"a timer's key has 1 to 255 bytes; got {key!r:.80}")
+        if id is not None and self.marks.find(target, id, message) is not None:
+            return lambda: None
+        mail = self.make_mail(message, cause)
+
+        def apply() -> None:
+            cell = self.cells.get(target.name)
+            if id is not None:
+                if self.marks.find(cell, id, message) is not None:
+                    return
+                self.marks.set(cell, id, message, mail)
+            if wait_ns or key is not None:
+                self.timers.set(cell, mail, self.now_ns() + wait_ns, key)
+            else:
+                self.deliver_to(cell, mail)
+
+        return apply
+
+    def check_node(self, ref: ActorRef[Any]) -> None:
+        """Refuse a ref to another node.
+
+        Raises:
+            NoSuchActor: this node has no links.
+        """
+        if ref.node and ref.node != self.name:
+            raise NoSuchActor(f"{ref} is on node {ref.node!r}, and this node has no link to it")
+
+    def deliver_to(self, cell: Cell, mail: Mail) -> None:
+        """Put a message into a mailbox with the open batch."""
+        if cell.phase is Phase.GONE:
+            cell = self.cells.get(cell.name)
+        self.cells.deliver(cell, mail)
+        self.ledger.counters.accepted += 1
+
+    def deliver(self, name: str, mail: Mail) -> None:
+        """Put a timer's message, counted when it was set, into a mailbox."""
+        self.cells.deliver(self.cells.get(name), mail)
+
+    # Decisions.
+
+    def decide(self, policy: Retry, attempts: int, error: BaseException, now: int) -> Decision:
+        """What to do about a failure."""
+        return self._decide(policy, attempts, error, now, self._random.random())
+
+    def retry_later(self, cell: Cell) -> None:
+        """Give a cell another attempt when it is due."""
+        self.alarm.retry_later(cell)
+
+    def wake_alarm(self) -> None:
+        """A timer is due sooner than was known."""
+        self.alarm.wake()
+
+    def no_code(self, cell: Cell, mail: Mail) -> None:
+        """The message at the head has no handler in this code: it waits, in order (G14)."""
+        cell.phase = Phase.BLOCKED
+        log.warning(
+            "%s waits: %s has no handler named %r; it goes on after a deploy that has one",
+            cell.name,
+            cell.type,
+            mail.handler,
+        )
+
+    def turn_ended(self, cell: Cell) -> None:
+        """A suspended turn is over; the mailbox goes on."""
+        if cell.phase is Phase.RUNNING:
+            cell.phase = Phase.IDLE
+            cell.used_at = self.clock()
+            self.cells.consider(cell)
+
+    def unpark(self, name: str, life: int) -> None:
+        """The mail of a mailbox without an actor has waited long enough."""
+        self.lives.unpark(name, life)
+
+    def let_rest(self, cell: Cell) -> None:
+        """Passivate an idle cell."""
+        self.lives.let_rest(cell)
+
+    def bury_bytes(self, raw: bytes, box: str, text: str) -> None:
+        """Write bytes that no mailbox can take as a dead letter."""
+        counters = self.ledger.counters
+        number, counters.next_dead = counters.next_dead, counters.next_dead + 1
+        now = self.now_ns()
+        letter = Dead(box, "", raw, "undecodable", "Undecodable", text, "", 0, now, now)
+        self.ledger.write(Table.DEAD, key(number), pack(letter))
+        counters.died += 1
+
+    # Waiting.
+
+    async def wait_settled(self, cell: Cell, mail: Mail) -> None:
+        """Return when a message in hand, and the state under it, are on disk (G6)."""
+        await self.ledger.wait_durable(max(cell.lsn, mail.lsn, cell.attempts_lsn))
+
+    async def wait_idle(self) -> None:
+        """Return when no turn can begin now and everything is on disk."""
+        while self.busy:
+            await self.ledger.wait_durable(self.ledger.lsn - 1)
+            if self.busy:
+                self.workers.wake()
+                await trio.sleep(0.001)
+
+    @property
+    def busy(self) -> bool:
+        """Whether a turn can begin, goes on, or is not on disk."""
+        ledger = self.ledger
+        return bool(
+            len(self.schedule)
+            or self.workers.suspended
+            or self.workers.waiting
+            or self.lives.waking
+            or ledger.flight
+            or not ledger.open.empty
+            or self.timers.soonest <= self.now_ns()
+        )
+
+    def end(self) -> None:
+        """Wake whoever still waits, and let the writer go; after this nothing runs."""
+        closed = NodeClosed("the node was closed before the answer came")
+        self.intake.close(str(closed))
+        self.asks.close(self.failure or closed)
+        self.ledger.abandon(self.failure or closed)
+        self.writer.close()
+
+    async def close(self, drain_s: float) -> None:
+        """Take nothing in, let turns in hand finish for a while, commit, and stop."""
+        self.intake.close("the node was closed: send through a node that is open")
+        workers = self.workers
+        workers.closing = True
+        with trio.move_on_after(drain_s):
+            while workers.suspended:
+                await trio.sleep(0.005)
+        for worker in list(workers.suspended):
+            worker.interrupt("the node closes")
+        while workers.suspended:
+            await trio.sleep(0.005)
+        await self.lives.rest_all()
+        while self.ledger.flight is not None or not self.ledger.open.empty:
+            self.ledger.commit()
+            await trio.lowlevel.checkpoint()
+        workers.finished = True
+        workers.wake()
+

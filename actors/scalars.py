@@ -1,0 +1,192 @@
+"""Scalars that need a word more than their type: moments, paths, enums, literals, refs."""
+
+from __future__ import annotations
+
+import os
+from datetime import datetime, time, timezone
+from enum import Enum, Flag
+from pathlib import Path, PurePath
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from zoneinfo import ZoneInfo
+
+from .kinds import INT_MAX, INT_MIN, Exact, Form, Inexact, Kind, Names, check_text, unsupported
+from .ref import ActorRef
+
+if TYPE_CHECKING:
+    from .ref import Post
+
+M = TypeVar("M", datetime, time)
+
+
+class Moment(Kind):
+    """A datetime or time, written as RFC 9557 text: `2030-01-01T12:00:00+01:00[Europe/Berlin]`.
+
+    msgspec would write the instant and forget the zone, so that `.hour` changed by travelling.
+    A naive moment in the second pass of a repeated hour ends in `[fold]`.
+    """
+
+    native = False
+
+    def __init__(self, type_: type[datetime] | type[time]) -> None:
+        self.moment = type_
+        self.text = type_.__qualname__
+        self.wire = str
+        self.accepts = (type_,)
+        self.decoded = (str,)
+        self.forms = frozenset({Form.TEXT})
+
+    def check(self, value: Any) -> Any:
+        if type(value) is not self.moment:
+            raise self.refuse(value)
+        zone = value.tzinfo
+        if zone is None or type(zone) is timezone or (type(zone) is ZoneInfo and zone.key):
+            return value
+        raise self.refuse(
+            value, "its tzinfo cannot be written down: use zoneinfo.ZoneInfo or datetime.timezone"
+        )
+
+    def passes(self, variable: str, names: Names) -> str | None:
+        return f"type({variable}) is {names.add(self.moment)} and {variable}.tzinfo is None"
+
+    def lower(self, value: Any) -> Any:
+        text: str = value.isoformat()
+        if type(value.tzinfo) is ZoneInfo:
+            text += f"[{value.tzinfo.key}]"
+        return text + "[fold]" if value.fold else text
+
+    def lift(self, value: Any, post: Post | None) -> Any:
+        text, _, suffix = value.partition("[")
+        moment = self.moment.fromisoformat(text)
+        for note in suffix.removesuffix("]").split("][") if suffix else ():
+            moment = moment.replace(fold=1) if note == "fold" else moment.replace(tzinfo=ZoneInfo(note))
+        return moment
+
+
+class PathKind(Kind):
+    """A path, written as text."""
+
+    native = False
+
+    def __init__(self, type_: type[PurePath]) -> None:
+        self.path = Path if type_ is Path else type_
+        self.text = type_.__qualname__
+        self.wire = str
+        self.accepts = (type(type_()),)  # Path("x") is a PosixPath or a WindowsPath
+        self.decoded = (str,)
+        self.forms = frozenset({Form.TEXT})
+
+    def check(self, value: Any) -> Any:
+        if type(value) is not self.accepts[0]:
+            raise self.refuse(value)
+        check_text(os.fspath(value))
+        return value
+
+    def lower(self, value: Any) -> Any:
+        return os.fspath(value)
+
+    def lift(self, value: Any, post: Post | None) -> Any:
+        return self.path(value)
+
+
+class RefKind(Kind):
+    """A ref: two strings on the wire, bound to the reader's post."""
+
+    native = False
+    text = "ActorRef"
+    wire = tuple[str, str]
+    accepts: tuple[type[Any], ...] = (ActorRef,)
+    decoded: tuple[type[Any], ...] = (tuple,)
+    forms = frozenset({Form.ARRAY})
+
+    def check(self, value: Any) -> Any:
+        if type(value) is not ActorRef:
+            raise Inexact("an ActorRef", value, "give a ref: node.ref(...), node.spawn(...), self.turn.ref")
+        return value
+
+    def passes(self, variable: str, names: Names) -> str | None:
+        return f"type({variable}) is {names.add(ActorRef)}"
+
+    def lower(self, value: Any) -> Any:
+        return (value.name, value.node)
+
+    def lift(self, value: Any, post: Post | None) -> Any:
+        return ActorRef(value[0], value[1], post)
+
+
+class FlagKind(Exact):
+    """A flag: the integer of its bits."""
+
+    native = False
+
+    def __init__(self, type_: type[Flag]) -> None:
+        super().__init__(type_, Form.INT)
+        self.flag = type_
+        self.wire = int
+        self.decoded = (int,)
+
+    def check(self, value: Any) -> Any:
+        super().check(value)
+        if not INT_MIN <= value.value <= INT_MAX:
+            raise self.refuse(value, "its bits do not fit into 64")
+        return value
+
+    def passes(self, variable: str, names: Names) -> str | None:
+        return None
+
+    def lower(self, value: Any) -> Any:
+        return value.value
+
+    def lift(self, value: Any, post: Post | None) -> Any:
+        return self.flag(value)
+
+
+def enum_kind(type_: type[Enum]) -> Kind:
+    """The kind of an enum: stored by its members' values, so that members may be renamed.
+
+    Raises:
+        DefinitionError: its values are neither all int nor all str.
+    """
+    if issubclass(type_, Flag):
+        return FlagKind(type_)
+    values = [member.value for member in type_]
+    if values and all(type(value) is str and _is_text(value) for value in values):
+        return Exact(type_, Form.TEXT)
+    if values and all(type(value) is int and INT_MIN <= value <= INT_MAX for value in values):
+        return Exact(type_, Form.INT)
+    raise unsupported(
+        f"the enum {type_.__qualname__}",
+        "its members are stored by value; give them all str values or all int values of 64 bits",
+    )
+
+
+def _is_text(value: str) -> bool:
+    try:
+        check_text(value)
+    except Inexact:
+        return False
+    return True
+
+
+class LiteralKind(Kind):
+    """One of some strings, integers or None."""
+
+    def __init__(self, annotation: Any, values: tuple[Any, ...]) -> None:
+        self.text = f"Literal[{', '.join(map(repr, values))}]"
+        for value in values:
+            if type(value) not in (str, int, type(None)):
+                raise unsupported(self.text, "a Literal may hold str, int and None; use an Enum for the rest")
+        self.wire = Literal[values]
+        self.accepts = self.decoded = tuple({type(value): None for value in values})
+        self._values = frozenset(values)
+        form = {str: Form.TEXT, int: Form.INT, type(None): Form.NIL}
+        self.forms = frozenset(form[type_] for type_ in self.accepts)
+
+    def check(self, value: Any) -> Any:
+        if type(value) not in self.accepts or value not in self._values:
+            raise Inexact(f"one of {self.text}", value)
+        return value
+
+    def passes(self, variable: str, names: Names) -> str | None:
+        if len(self.accepts) != 1 or self.accepts[0] is type(None):
+            return None
+        return f"type({variable}) is {names.add(self.accepts[0])} and {variable} in {names.add(self._values)}"

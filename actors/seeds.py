@@ -1,0 +1,77 @@
+"""Seeds: actors about to live. `spawn` is get-or-create: existing state wins."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import attrs
+
+from ..mailbox.names import check_name
+from .errors import NameTaken, NotStorable
+
+if TYPE_CHECKING:
+    from .actor import Actor, ActorType
+    from .cell import Cell
+    from .runtime import Runtime
+
+
+@attrs.frozen
+class Seed:
+    """An actor about to live."""
+
+    name: str
+    kind: ActorType
+    state: bytes
+    fresh: bool
+
+
+class Seeds:
+    """Checks and does the spawning of actors."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+
+    def prepare(self, actor: Actor, name: str | None, *, fresh: bool = False) -> Seed:
+        """Check a spawn without doing it.
+
+        Raises:
+            BadName, NameTaken, NotStorable
+        """
+        kind = self._kind_of(actor)
+        state = kind.state.encode(kind.state.check(kind.read(actor)))
+        if name is None:
+            name = f"{kind.name}/{self._runtime.ledger.next_number():x}"
+        seed = Seed(check_name(name), kind, state, fresh)
+        self._check_taken(seed, self._runtime.cells.find(name))
+        return seed
+
+    def _kind_of(self, actor: object) -> ActorType:
+        """The type of an actor object.
+
+        Raises:
+            NotStorable: it is not an actor.
+        """
+        kind = getattr(type(actor), "__callboard__", None)
+        if kind is None:
+            raise NotStorable(
+                f"{actor!r} is not an actor: spawn an object of a class derived from callboard.Actor"
+            )
+        return kind  # type: ignore[no-any-return]
+
+    def _check_taken(self, seed: Seed, cell: Cell | None) -> None:
+        if cell is None or not cell.type:
+            return
+        if cell.type != seed.kind.name:
+            raise NameTaken(
+                f"{seed.name!r} is already a {cell.type}, so a {seed.kind.name} cannot live there: choose another name"
+            )
+        if seed.fresh:
+            raise NameTaken(f"{seed.name!r} lives already, and fresh=True asked for a new actor")
+
+    def sow(self, seed: Seed, spawner: Cell | None) -> None:
+        """Let an actor live, with the open batch, unless one lives there."""
+        cell = self._runtime.cells.get(seed.name)
+        if not cell.type:
+            self._runtime.cells.give_life(cell, seed.kind, seed.state)
+        elif spawner is None:
+            self._check_taken(seed, cell)

@@ -1,0 +1,83 @@
+"""Stepping: how a worker drives a handler's coroutine by hand.
+
+Most handlers never suspend, and a task switch for each of them would cost more than all
+the rest. So a worker sends into the coroutine itself. If it yields, what it yields is a
+trap for trio, and the worker, from then on the handler's task in every way that trio can
+see, yields that very trap on and passes what trio answers back in. Nurseries, cancel
+scopes, threads and sniffio work so, since they ask for the current task and find the
+worker, which leaves that turn only when the turn is over.
+
+Workers are protected from KeyboardInterrupt; the two functions below, which stand
+between a worker and a handler on the stack, lift that protection for the handler.
+"""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Callable, Coroutine, Generator
+from typing import TYPE_CHECKING, Any
+
+import trio
+import trio.lowlevel
+
+from .current import TURN
+
+if TYPE_CHECKING:
+    from .turn import Turn
+
+Step = Callable[[], Any]
+
+
+@trio.lowlevel.disable_ki_protection
+def first_step(turn: Turn, coroutine: Coroutine[Any, Any, Any]) -> Any:
+    """Run a handler up to its first trap; in the turn's own context."""
+    TURN.set(turn)
+    return coroutine.send(None)
+
+
+@trio.lowlevel.disable_ki_protection
+def next_step(coroutine: Coroutine[Any, Any, Any], answer: Any, error: BaseException | None) -> Any:
+    """Run a handler from one trap to the next; in the turn's own context."""
+    if error is not None:
+        return coroutine.throw(error)
+    return coroutine.send(answer)
+
+
+@types.coroutine
+def pass_on(trap: Any) -> Generator[Any, Any, tuple[Any, BaseException | None]]:
+    """Yield a handler's trap to trio; return what trio answers."""
+    try:
+        answer = yield trap
+    except BaseException as error:
+        return None, error
+    return answer, None
+
+
+class LeakCheck:
+    """Whether a handler left a cancel scope or a nursery open on its worker's task.
+
+    trio has no public way to ask; the two attributes below are what its own checks use.
+    A task with a leaked scope must never run another turn: its cancellation, or its
+    deadline, would hit an innocent actor.
+    """
+
+    __slots__ = ("_status", "_task")
+
+    def __init__(self) -> None:
+        self._task: Any = trio.lowlevel.current_task()
+        self._status = self._task._cancel_status  # noqa: SLF001
+
+    def leaked(self) -> bool:
+        """Whether something is open that was not when this was made."""
+        task = self._task
+        return task._cancel_status is not self._status or bool(task._child_nurseries)  # noqa: SLF001
+
+    async def repair(self) -> None:
+        """Cancel and empty the nurseries that were left open; scopes go with the worker's own."""
+        nurseries: list[trio.Nursery] = list(self._task._child_nurseries)  # noqa: SLF001
+        for nursery in reversed(nurseries):
+            nursery.cancel_scope.cancel()
+            with trio.CancelScope(shield=True):
+                while nursery.child_tasks:
+                    await trio.lowlevel.checkpoint()
+        del self._task._child_nurseries[:]  # noqa: SLF001

@@ -1,0 +1,173 @@
+"""Timers: messages that take their place in a mailbox when their time has come (G11).
+
+A timer is a record on disk, ordered by when it is due; memory holds only the time of the
+soonest. Firing deletes the record and delivers the message in one batch. A timer with a
+key has a second record, which says which timer holds the key now: it stays until the
+message's turn is over, so a cancelled or replaced timer is void even after it has fired.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..mailbox.envelope import Extra, Flag, open_envelope
+from ..mailbox.errors import Undecodable
+from ..mailbox.records import (
+    Keyed,
+    Timer,
+    TimerKind,
+    open_pair,
+    pack,
+    pair_key,
+    timer_key,
+    unpack,
+)
+from ..mailbox.store import Table
+from .mail import Mail, from_envelope
+
+if TYPE_CHECKING:
+    from .cell import Cell
+    from .runtime import Runtime
+
+NEVER = 1 << 63
+PASS = 500
+"""Timers fired in one go, so that a flood of them leaves room for turns."""
+
+
+class Timers:
+    """The timers of one node."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self._ledger = runtime.ledger
+        self.soonest = NEVER
+        """No timer on disk is due before this, ns."""
+
+    # Setting and cancelling, with the open batch.
+
+    def set(self, cell: Cell, mail: Mail, due: int, key: str | None) -> None:
+        """Arm a timer for a message; an earlier one under the same key is discarded."""
+        ledger = self._ledger
+        number = ledger.next_number()
+        setter = mail.cause.sender
+        if key is not None:
+            self.cancel(setter, cell.name, key)
+            mail.flags |= Flag.KEYED
+            mail.extra = {**(mail.extra or {}), Extra.TIMER: [due, number], Extra.TIMER_KEY: key}
+            holder = Keyed(due, number, fired=False)
+            ledger.write_record(Table.KEYED, timer_key(setter, cell.name, key), holder)
+        record = Timer(TimerKind.MESSAGE, cell.name, setter, key or "", mail.encode(), 0, b"")
+        self.arm(due, number, record)
+        ledger.counters.accepted += 1
+        ledger.counters.scheduled += 1
+
+    def arm(self, due: int, number: int, record: Timer) -> None:
+        """Write a timer record with the open batch."""
+        self._ledger.write(Table.TIMERS, pair_key(due, number), pack(record))
+        self.note(due)
+
+    def note(self, due: int) -> None:
+        """Remember that something is due then."""
+        if due < self.soonest:
+            self.soonest = due
+            self._runtime.wake_alarm()
+
+    def cancel(self, setter: str, receiver: str, key: str) -> None:
+        """Discard the timer that holds a key, armed or fired; nothing if there is none."""
+        ledger = self._ledger
+        record_key = timer_key(setter, receiver, key)
+        value = ledger.read(Table.KEYED, record_key)
+        if value is None:
+            return
+        holder = unpack(Keyed, value)
+        ledger.write(Table.KEYED, record_key, None)
+        if not holder.fired:
+            ledger.write(Table.TIMERS, pair_key(holder.due, holder.number), None)
+            ledger.counters.discarded += 1
+            ledger.counters.scheduled -= 1
+
+    # Keyed messages that have fired.
+
+    def is_void(self, cell: Cell, mail: Mail) -> bool:
+        """Whether a keyed timer's message was cancelled or replaced after it fired."""
+        value = self._ledger.read(Table.KEYED, self._key_of(cell, mail))
+        return value is None or unpack(Keyed, value).number != mail.note(Extra.TIMER)[1]
+
+    def settle(self, cell: Cell, mail: Mail) -> None:
+        """A keyed timer's message is done with; free its key unless it was set anew."""
+        if not self.is_void(cell, mail):
+            self._ledger.write(Table.KEYED, self._key_of(cell, mail), None)
+
+    def _key_of(self, cell: Cell, mail: Mail) -> bytes:
+        return timer_key(mail.cause.sender, cell.name, str(mail.note(Extra.TIMER_KEY)))
+
+    # Firing.
+
+    def look(self) -> None:
+        """Find the soonest timer on disk; at the node's start."""
+        rows = self._ledger.store.scan(Table.TIMERS, limit=1)
+        self.soonest = open_pair(rows[0][0])[0] if rows else NEVER
+
+    def fire(self) -> bool:
+        """Fire what is due and on disk, in due order; True if there may be more."""
+        ledger = self._ledger
+        stop = pair_key(ledger.now_ns() + 1, 0)
+        rows = ledger.store.scan(Table.TIMERS, b"", stop, limit=PASS + 1)
+        fired = 0
+        for key, value in rows[:PASS]:
+            if not ledger.is_deleted(Table.TIMERS, key):
+                ledger.write(Table.TIMERS, key, None)
+                self._fire_one(key, value)
+                fired += 1
+        if len(rows) > PASS:
+            return True
+        self._look_beyond(stop)
+        return False
+
+    def _look_beyond(self, stop: bytes) -> None:
+        """Find the soonest timer that is not due; those on their way to disk note themselves."""
+        rows = self._ledger.store.scan(Table.TIMERS, stop, limit=1)
+        soonest = open_pair(rows[0][0])[0] if rows else NEVER
+        on_the_way = [
+            open_pair(key)[0]
+            for writes in self._ledger.undurable_writes()
+            for key, value in writes.get(Table.TIMERS, {}).items()
+            if value is not None
+        ]
+        self.soonest = min([soonest, *on_the_way])
+
+    def _fire_one(self, key: bytes, value: bytes) -> None:
+        runtime = self._runtime
+        try:
+            timer = unpack(Timer, value)
+        except Undecodable as error:
+            runtime.bury_bytes(value, "timer", str(error))
+            return
+        if timer.kind == TimerKind.MESSAGE:
+            self._fire_message(timer, open_pair(key)[1])
+        elif timer.kind == TimerKind.REQUEST:
+            runtime.requests.time_out(timer.to, timer.number)
+        elif timer.kind == TimerKind.PARK:
+            runtime.unpark(timer.to, timer.number)
+        elif timer.kind == TimerKind.MARK:
+            runtime.marks.expire(timer.mark)
+
+    def _fire_message(self, timer: Timer, number: int) -> None:
+        runtime, ledger = self._runtime, self._ledger
+        ledger.counters.scheduled -= 1
+        try:
+            mail = from_envelope(open_envelope(timer.envelope))
+        except Undecodable as error:
+            runtime.bury_bytes(timer.envelope, timer.to, str(error))
+            return
+        if timer.key:
+            record_key = timer_key(timer.setter, timer.to, timer.key)
+            value = ledger.read(Table.KEYED, record_key)
+            holder = None if value is None else unpack(Keyed, value)
+            if holder is None or holder.number != number:
+                ledger.counters.discarded += 1
+                return
+            ledger.write_record(
+                Table.KEYED, record_key, Keyed(holder.due, holder.number, fired=True)
+            )
+        runtime.deliver(timer.to, mail)

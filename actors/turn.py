@@ -1,0 +1,288 @@
+"""Turn: one message handled by one actor, and what `self.turn` offers while it lasts.
+
+The verbs stage their effects and return at once. The effects happen when the turn's
+batch takes them in, all together, after the handler has returned; a turn that fails or
+is interrupted leaves nothing behind.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from ..mailbox.envelope import Extra, Flag
+from ..mailbox.identity import COUNT_BITS
+from .callback import resolve_callback
+from .current import TURN
+from .durations import Seconds, in_seconds
+from .errors import NotInTurn, TurnOver
+from .mail import Cause, Mail
+from .ref import ActorRef
+
+if TYPE_CHECKING:
+    from .actor import Actor
+    from .cell import Cell
+    from .errors import Failure
+    from .message import Message
+    from .outside import Outside
+    from .runtime import Runtime
+
+A = TypeVar("A", bound="Actor")
+B = TypeVar("B", bound="Actor")
+R = TypeVar("R")
+
+Effect = tuple["Cell", Mail] | Callable[[], None]
+
+
+class Turn:
+    """What an actor can do and know while it handles one message; found as `self.turn`."""
+
+    __slots__ = (
+        "_cause",
+        "_log",
+        "_random",
+        "_runtime",
+        "cell",
+        "effects",
+        "mail",
+        "over",
+        "starting",
+        "stopping",
+    )
+
+    def __init__(self, runtime: Runtime, cell: Cell, mail: Mail) -> None:
+        self._runtime = runtime
+        self.cell = cell
+        self.mail = mail
+        self._cause: Cause | None = None
+        self._random: random.Random | None = None
+        self._log: logging.LoggerAdapter[logging.Logger] | None = None
+        self.effects: list[Effect] = []
+        self.over = False
+        self.starting = False
+        self.stopping = False
+
+    # What a handler may know.
+
+    @property
+    def ref(self) -> ActorRef[Any]:
+        """The actor's own ref."""
+        return ActorRef(self.cell.name, "", self._runtime.post)
+
+    @property
+    def sender(self) -> ActorRef[Any] | None:
+        """The actor whose turn sent the message; None if it came from outside."""
+        name = self.mail.cause.sender
+        return ActorRef(name, "", self._runtime.post) if name else None
+
+    @property
+    def sent_at(self) -> datetime:
+        """When the message was sent, by the node's wall clock (UTC)."""
+        return datetime.fromtimestamp(self.mail.cause.sent_at / 1e9, UTC)
+
+    @property
+    def attempt(self) -> int:
+        """Which attempt at this message this is, from 1."""
+        return self.mail.base_attempts + self.cell.attempts + 1
+
+    def now(self) -> datetime:
+        """The node's wall clock (UTC): the time to use in a handler, since tests replace it."""
+        return datetime.fromtimestamp(self._runtime.now_ns() / 1e9, UTC)
+
+    @property
+    def random(self) -> random.Random:
+        """Randomness seeded by the message's id: every attempt draws the same."""
+        if self._random is None:
+            self._random = random.Random(f"{self._runtime.uuid.hex()}/{self.mail.number}")
+        return self._random
+
+    @property
+    def log(self) -> logging.LoggerAdapter[logging.Logger]:
+        """A logger whose records carry `actor`, `actor_type`, `handler`, `msg_id` and `attempt`."""
+        if self._log is None:
+            facts = {
+                "actor": self.cell.name,
+                "actor_type": self.cell.type,
+                "handler": self.mail.handler,
+                "msg_id": self.mail.number,
+                "attempt": self.attempt,
+            }
+            self._log = logging.LoggerAdapter(logging.getLogger("callboard.actor"), facts)
+        return self._log
+
+    async def effect_key(self) -> str:
+        """A key for one effect outside the store, the same in every attempt (G3, G6).
+
+        It returns when the message and the state under it are durable, so what the
+        caller does next has a durable cause. Pass it on as an idempotency key.
+        """
+        self._check()
+        await self._runtime.wait_settled(self.cell, self.mail)
+        mail, runtime = self.mail, self._runtime
+        count = mail.number & ((1 << COUNT_BITS) - 1)
+        return f"{runtime.uuid.hex()}-{mail.number >> COUNT_BITS}-{count}"
+
+    # What a handler may do.
+
+    def after(self, delay: Seconds, message: Message[Any, Any], *, key: str | None = None) -> None:
+        """Send a message to this actor itself, later (G11).
+
+        Args:
+            delay: seconds, or a timedelta.
+            message: made by a handler of its own class.
+            key: replaces the timer this actor set for itself under the same key.
+        """
+        self.send(self.ref, message, delay=delay, key=key)
+
+    def cancel(self, key: str, *, to: ActorRef[Any] | None = None) -> None:
+        """Discard the timer of a key, even if it has fired, until its turn begins (G11).
+
+        Args:
+            key: as given when the timer was set.
+            to: whom the timer was for; this actor itself if not given.
+        """
+        self._check()
+        receiver = to.name if to is not None else self.cell.name
+        setter, timers = self.cell.name, self._runtime.timers
+        self.effects.append(lambda: timers.cancel(setter, receiver, key))
+
+    def request(
+        self,
+        ref: ActorRef[B],
+        message: Message[B, R],
+        *,
+        then: Callable[[R], Message[Any, Any]] | None = None,
+        failed: Callable[[Failure], Message[Any, Any]] | None = None,
+        timeout: Seconds | None = None,
+    ) -> None:
+        """Ask another actor; the answer arrives here as ordinary mail (G12).
+
+        Exactly one of a reply, a refusal, a failure or a time-out arrives, also if
+        either side crashes.
+
+        Args:
+            ref: whom to ask.
+            message: the question.
+            then: a handler of this actor's own class, or a `functools.partial` over one,
+                that takes the reply.
+            failed: one that takes a `Failure`.
+            timeout: seconds, or a timedelta; None waits for ever.
+
+        Raises:
+            TypeError: `then` or `failed` is not such a handler.
+        """
+        self._check()
+        kind = self.cell.kind
+        assert kind is not None
+        then_to = None if then is None else resolve_callback(kind, then, "then")
+        failed_to = None if failed is None else resolve_callback(kind, failed, "failed")
+        runtime, cell = self._runtime, self.cell
+        mail = runtime.make_mail(
+            message, self.cause, Flag.REQUESTED, {Extra.REQUEST: 0}
+        )
+        assert mail.extra is not None
+        mail.extra[Extra.REQUEST] = mail.number
+        target = runtime.target(ref, message)
+        due = 0 if timeout is None else runtime.now_ns() + int(in_seconds(timeout, "timeout=") * 1e9)
+        requests = runtime.requests
+
+        def ask() -> None:
+            requests.ask(cell, mail, target.name, then_to, failed_to, due)
+            runtime.deliver_to(target, mail)
+
+        self.effects.append(ask)
+
+    def spawn(self, actor: A, *, name: str | None = None) -> ActorRef[A]:
+        """Get or create an actor with this turn's commit.
+
+        Args:
+            actor: the new actor; if one of its type lives at the name, that one's state wins.
+            name: its address; a free one is made up if not given.
+
+        Raises:
+            NameTaken: an actor of another type lives there.
+            BadName: the name cannot be an address.
+        """
+        self._check()
+        runtime = self._runtime
+        seed = runtime.seeds.prepare(actor, name)
+        self.effects.append(lambda: runtime.seeds.sow(seed, self.cell))
+        return ActorRef(seed.name, "", runtime.post)
+
+    def stop(self) -> None:
+        """End this actor's life with this turn's commit: its state goes, its mail waits `park`."""
+        self._check()
+        self.stopping = True
+
+    def send(
+        self,
+        ref: ActorRef[Any],
+        message: Message[Any, Any],
+        *,
+        delay: Seconds = 0,
+        key: str | None = None,
+        id: str | None = None,
+    ) -> None:
+        """Stage a message; what `await ref.tell(...)` does inside a turn."""
+        if self.over or self.starting:
+            self._check()
+        runtime = self._runtime
+        target = runtime.target(ref, message)
+        if not delay and key is None and id is None:
+            self.effects.append((target, runtime.make_mail(message, self._cause or self.cause)))
+            return
+        self.effects.append(
+            runtime.staged_tell(target, message, self.cause, delay=delay, key=key, id=id)
+        )
+
+    # For the runtime.
+
+    @property
+    def cause(self) -> Cause:
+        """What the messages of this turn say of where they come from."""
+        if self._cause is None:
+            mail = self.mail
+            self._cause = Cause(
+                self.cell.name,
+                self._runtime.now_ns(),
+                mail.number,
+                mail.cause.root or mail.number,
+                mail.cause.trace,
+            )
+        return self._cause
+
+    @property
+    def post(self) -> Outside:
+        """The node that runs this turn."""
+        return self._runtime.post
+
+    def _check(self) -> None:
+        if self.over:
+            raise TurnOver(
+                f"the turn of {self.mail.show()} at {self.cell.name!r} is over, and with it all it could do: "
+                "wait for a task inside the handler that started it, or send from outside a turn"
+            )
+        if self.starting:
+            raise NotInTurn(
+                f"started() of {self.cell.name!r} handles no message, so it can send nothing: "
+                "it prepares transient fields only; send from a handler"
+            )
+
+
+def turn_of(actor: Actor) -> Turn:
+    """The turn that is running now, for `self.turn`.
+
+    Raises:
+        NotInTurn: none is.
+    """
+    turn = TURN.get()
+    if turn is None:
+        raise NotInTurn(
+            f"{type(actor).__name__}.turn: no turn is running here. It exists only while a node handles a message; "
+            "in a unit test of one handler, use callboard.testing.turn(actor)"
+        )
+    return turn
+

@@ -1,0 +1,46 @@
+"""Waking: a fresh object from the bytes of the last turn."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .cell import Cell
+    from .handler import HandlerSpec
+    from .runtime import Runtime
+    from .turn import Turn
+
+
+class WakeFailed(Exception):
+    """`started` raised, or changed what it may not; the cause says what."""
+
+
+def wake(cell: Cell, runtime: Runtime) -> None:
+    """Build the actor of a cell from its state, transient fields rebuilt.
+
+    Raises:
+        Exception: the state does not fit the class any more, or a factory failed.
+    """
+    kind = cell.kind
+    assert kind is not None
+    cell.actor = kind.build(kind.state.decode(cell.state, runtime.post))
+
+
+async def wake_and_handle(turn: Turn, spec: HandlerSpec, values: tuple[Any, ...]) -> Any:
+    """Run `started` and then the handler, as one turn."""
+    cell = turn.cell
+    kind, actor = cell.kind, cell.actor
+    assert kind is not None and actor is not None
+    turn.starting = True
+    try:
+        await actor.started()
+        if kind.state.encode(kind.state.check(kind.read(actor))) != cell.state:
+            raise TypeError(
+                f"started() of {kind.name} changed declared fields; it may only prepare transient ones, "
+                "since nothing it does is saved: change state in a handler"
+            )
+    except Exception as error:
+        raise WakeFailed(str(error)) from error
+    finally:
+        turn.starting = False
+    return await spec.function(actor, *values)

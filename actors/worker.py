@@ -1,0 +1,62 @@
+"""Worker: one task that runs turns, and the turn it may have to stay with."""
+
+from __future__ import annotations
+
+from contextvars import Context
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import trio
+
+from .stepping import LeakCheck
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
+    from .cell import Cell
+    from .handler import HandlerSpec
+    from .turn import Turn
+
+ABANDON_AFTER_S = 1.0
+"""How long a cancelled handler may go on ignoring it, seconds."""
+
+
+class HandlerTimeout(TimeoutError):
+    """A handler took longer than its `timeout=`."""
+
+
+class Leak(RuntimeError):
+    """A handler left a cancel scope or a nursery open."""
+
+
+class Suspended(NamedTuple):
+    """A turn whose handler waits for something."""
+
+    cell: Cell
+    turn: Turn
+    spec: HandlerSpec
+    coroutine: Coroutine[Any, Any, Any]
+    context: Context
+    trap: Any
+
+
+class Worker:
+    """One task that runs turns."""
+
+    __slots__ = ("abandon_at", "check", "reason", "scope")
+
+    def __init__(self) -> None:
+        self.scope = trio.CancelScope()
+        self.check = LeakCheck()
+        self.reason = ""
+        """Why its turn was interrupted; empty if it was not, or ran out of time."""
+        self.abandon_at = float("inf")
+
+    def interrupt(self, reason: str) -> None:
+        """Cancel the turn in hand, at no cost to its message (G18)."""
+        self.reason = reason
+        self.abandon_at = trio.current_time() + ABANDON_AFTER_S
+        self.scope.cancel()
+
+    def was_cancelled(self) -> bool:
+        """Whether its scope, or one around the whole node, was cancelled."""
+        return self.scope.cancel_called or trio.current_effective_deadline() == float("-inf")

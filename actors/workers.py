@@ -1,0 +1,279 @@
+"""Workers: tasks that run turns, one of them leading.
+
+The leader takes ready cells from the schedule and steps their turns by hand. When a
+handler suspends, its worker hands the lead to a new one, stays with that turn to its end,
+and is then retired. The leader gives way to trio's other tasks after a millisecond, and
+has the open batch committed when nobody is ready, or when it has grown old.
+"""
+
+from __future__ import annotations
+
+import logging
+from contextvars import copy_context
+from typing import TYPE_CHECKING, Any
+
+import trio
+
+from .beginnings import Beginnings
+from .cell import Cell, Phase
+from .errors import Refusal
+from .retry import Retry
+from .stepping import LeakCheck, first_step, next_step, pass_on
+from .waking import WakeFailed
+from .worker import HandlerTimeout, Leak, Suspended, Worker
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
+    from .handler import HandlerSpec
+    from .runtime import Runtime
+    from .turn import Turn
+
+log = logging.getLogger("callboard.node")
+
+SLICE_S = 0.001
+"""How long the leader runs turns before other tasks have their chance, seconds."""
+
+
+class Workers:
+    """The workers of one node."""
+
+    def __init__(self, runtime: Runtime, nursery: trio.Nursery) -> None:
+        self._runtime = runtime
+        self._ledger = runtime.ledger
+        self._schedule = runtime.schedule
+        self._endings = runtime.endings
+        self._nursery = nursery
+        self._parked: trio.lowlevel.Task | None = None
+        self._beginnings = Beginnings(runtime)
+        self._head = self._beginnings.head
+        self._begin = self._beginnings.begin
+        self._clock = runtime.clock
+        self.suspended: set[Worker] = set()
+        self.closing = False
+        """No further turn begins; those that are suspended go on."""
+        self.finished = False
+        """Nobody needs a leader any more."""
+
+    def start(self) -> None:
+        """Start a worker, which leads."""
+        self._nursery.start_soon(self._work, name="callboard worker")
+
+    def wake(self) -> None:
+        """There may be something to do."""
+        task, self._parked = self._parked, None
+        if task is not None:
+            trio.lowlevel.reschedule(task)
+
+    def on_durable(self) -> None:
+        """The watermark has risen: cells that waited for it are ready."""
+        self._beginnings.on_durable()
+        self.wake()
+
+    @property
+    def waiting(self) -> int:
+        """Mailboxes whose next turn waits for the disk."""
+        return len(self._beginnings.waiting)
+
+    # Leading.
+
+    @trio.lowlevel.enable_ki_protection
+    async def _work(self) -> None:
+        worker: Worker | None = None
+        try:
+            worker = Worker()
+            with worker.scope:
+                worker.check = LeakCheck()
+                await self._lead(worker)
+        except RuntimeError as error:
+            # Leaving our own scope closes whatever a handler left open inside it, and
+            # trio says so; the turn has failed for it already.
+            if worker is None or "stack corrupted" not in str(error):
+                raise
+
+    async def _lead(self, worker: Worker) -> None:
+        ledger, schedule, clock = self._ledger, self._schedule, self._clock
+        slice_end = clock() + SLICE_S
+        while not self.finished:
+            cell = None if self.closing or ledger.far_ahead else schedule.next()
+            if cell is None:
+                if not ledger.commit():
+                    await self._park()
+                    slice_end = clock() + SLICE_S
+                continue
+            suspended = self._run(worker, cell)
+            if suspended is not None:
+                self.start()
+                await self._stay(worker, suspended)
+                return
+            if worker.check.leaked():
+                self.start()
+                await worker.check.repair()
+                return
+            now = clock()
+            if now >= slice_end:
+                ledger.commit_if_old(now)
+                await trio.lowlevel.checkpoint()
+                slice_end = clock() + SLICE_S
+
+    async def _park(self) -> None:
+        self._parked = trio.lowlevel.current_task()
+
+        def abort(_: object) -> trio.lowlevel.Abort:
+            self._parked = None
+            return trio.lowlevel.Abort.SUCCEEDED
+
+        await trio.lowlevel.wait_task_rescheduled(abort)
+
+    def _run(self, worker: Worker, cell: Cell) -> Suspended | None:
+        """Give a cell its turns, up to a quantum or until one suspends."""
+        if cell.phase is not Phase.READY:
+            return None
+        cell.phase = Phase.RUNNING
+        cell.used_at = self._clock()
+        for _ in range(self._schedule.quantum):
+            mail = self._head(cell)
+            if mail is None:
+                break
+            begun = self._begin(cell, mail)
+            if begun is None:
+                if cell.phase is Phase.RUNNING:
+                    continue
+                break
+            turn, spec, coroutine = begun
+            context = copy_context()
+            try:
+                trap = context.run(first_step, turn, coroutine)
+            except StopIteration as stop:
+                self._returned(worker, turn, spec, stop.value)
+            except BaseException as error:
+                self._raised(turn, spec, error)
+            else:
+                return Suspended(cell, turn, spec, coroutine, context, trap)
+            if cell.phase is not Phase.RUNNING or worker.check.leaked():
+                break
+            if self._ledger.far_ahead:
+                break
+        if cell.phase is Phase.RUNNING:
+            cell.phase = Phase.IDLE
+            self._runtime.cells.consider(cell)
+        return None
+
+    # Staying with a suspended turn.
+
+    async def _stay(self, worker: Worker, suspended: Suspended) -> None:
+        """Be the task of a suspended handler until its turn is over, then retire."""
+        cell, turn, spec, coroutine, context, trap = suspended
+        spec.suspends = True
+        cell.worker = worker
+        self.suspended.add(worker)
+        if spec.timeout is not None:
+            worker.scope.deadline = trio.current_time() + spec.timeout
+        need = max(cell.lsn, turn.mail.lsn, cell.attempts_lsn)
+        try:
+            while True:
+                answer, error = await pass_on(trap)
+                if need > self._ledger.durable:
+                    with trio.CancelScope(shield=True):
+                        await self._ledger.wait_durable(need)
+                if trio.current_time() >= worker.abandon_at:
+                    self._abandon(worker, turn, spec, coroutine)
+                    break
+                try:
+                    trap = context.run(next_step, coroutine, answer, error)
+                except StopIteration as stop:
+                    if worker.was_cancelled():
+                        self._cancelled(worker, turn, spec)
+                    else:
+                        self._returned(worker, turn, spec, stop.value)
+                    break
+                except BaseException as raised:
+                    if worker.was_cancelled() and not _is_interrupt(raised):
+                        self._cancelled(worker, turn, spec)
+                    else:
+                        self._raised(turn, spec, raised)
+                    break
+        finally:
+            cell.worker = None
+            self.suspended.discard(worker)
+            if worker.check.leaked():
+                await worker.check.repair()
+            self._runtime.turn_ended(cell)
+            self.wake()
+
+    def _abandon(
+        self, worker: Worker, turn: Turn, spec: HandlerSpec, coroutine: Coroutine[Any, Any, Any]
+    ) -> None:
+        """Stop stepping a handler that swallows its cancellation."""
+        log.error(
+            "%s ignores its cancellation in %s; its turn is abandoned and undone",
+            turn.cell.name,
+            spec.name,
+        )
+        self._interrupted(turn)
+        try:
+            coroutine.close()
+        except RuntimeError as error:
+            log.debug("the abandoned handler would not close: %s", error)
+
+    # Ends.
+
+    def _returned(self, worker: Worker, turn: Turn, spec: HandlerSpec, result: Any) -> None:
+        if worker.check.leaked():
+            self._fail(turn, spec, Leak("the handler left a cancel scope or a nursery open: use `with`"))
+        else:
+            try:
+                state, value, body = self._endings.weigh(turn, spec, result)
+            except Exception as error:
+                self._fail(turn, spec, error)
+            else:
+                self._endings.handled(turn, state, value, body)
+
+    def _raised(self, turn: Turn, spec: HandlerSpec, error: BaseException) -> None:
+        if _is_interrupt(error):
+            self._interrupted(turn)
+            raise error
+        if isinstance(error, Refusal):
+            turn.over = True
+            self._undo(turn.cell)
+            self._endings.refused(turn.cell, turn.mail, error)
+        elif isinstance(error, WakeFailed):
+            turn.over = True
+            turn.cell.actor = None
+            self._endings.failed_to_start(turn.cell, error.__cause__ or error)
+        else:
+            self._fail(turn, spec, error)
+
+    def _cancelled(self, worker: Worker, turn: Turn, spec: HandlerSpec) -> None:
+        """A turn whose scope was cancelled never commits; only `timeout=` costs an attempt."""
+        timed_out = not worker.reason and spec.timeout is not None and worker.scope.cancel_called
+        if timed_out:
+            self._fail(turn, spec, HandlerTimeout(f"{spec.name} took longer than its timeout of {spec.timeout} s"))
+        else:
+            self._interrupted(turn)
+
+    def _interrupted(self, turn: Turn) -> None:
+        turn.over = True
+        turn.cell.actor = None
+
+    def _fail(self, turn: Turn, spec: HandlerSpec, error: BaseException) -> None:
+        turn.over = True
+        turn.cell.actor = None
+        self._endings.failed(turn.cell, turn.mail, spec.retry or Retry(), error)
+
+    def _undo(self, cell: Cell) -> None:
+        """Throw the object away unless its declared state is just as it was."""
+        kind, actor = cell.kind, cell.actor
+        assert kind is not None and actor is not None
+        try:
+            same = kind.state.encode(kind.state.check(kind.read(actor))) == cell.state
+        except Exception:
+            same = False
+        if not same:
+            cell.actor = None
+
+
+def _is_interrupt(error: BaseException) -> bool:
+    if isinstance(error, BaseExceptionGroup):
+        return error.subgroup(KeyboardInterrupt) is not None
+    return isinstance(error, KeyboardInterrupt)

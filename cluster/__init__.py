@@ -1,0 +1,1 @@
+"""Nodes: one process, one store, and the actors that live there."""

@@ -1,0 +1,141 @@
+"""Node: one process's actors over one store, as its user holds it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import attrs
+
+from ..actors.actor import Actor
+from ..actors.cell import Phase
+from ..actors.ref import ActorRef
+from ..mailbox.names import check_name
+
+if TYPE_CHECKING:
+    from ..actors.message import Message
+    from ..actors.runtime import Runtime
+    from ..mailbox.store import Store, Usage
+    from ..mailbox.writer import WriterStatistics
+
+A = TypeVar("A", bound=Actor)
+
+
+@attrs.frozen
+class NodeStatistics:
+    """What a node is doing, at one moment. May show turns that a crash takes back (G19)."""
+
+    accepted: int
+    """Messages taken in since the store was made."""
+    handled: int
+    died: int
+    """Messages that became dead letters."""
+    discarded: int
+    """Timers that were cancelled or replaced."""
+    active: int
+    """Mailboxes in memory."""
+    ready: int
+    """Mailboxes whose turn is about to come."""
+    suspended: int
+    """Turns whose handler waits for something."""
+    durable_lsn: int
+    """The last batch that is on disk."""
+    turns_ahead: int
+    """Turns that are not on disk yet."""
+    senders_waiting: int
+    """Callers outside that wait for room."""
+    store: Usage
+    writer: WriterStatistics
+
+
+class Node:
+    """A running node. Made by `open_node`; it needs no lock and no global state."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+
+    @property
+    def name(self) -> str:
+        """The node's name; empty if it was given none."""
+        return self._runtime.name
+
+    @property
+    def store(self) -> Store:
+        """The store under the node, to be read only."""
+        return self._runtime.store
+
+    async def spawn(self, actor: A, *, name: str | None = None, fresh: bool = False) -> ActorRef[A]:
+        """Get or create an actor; it is durable when this returns.
+
+        Args:
+            actor: its state, if no actor lives at the name yet; else that one's state wins.
+            name: 1 to 255 bytes of UTF-8 without control characters; made up if not given.
+            fresh: refuse an actor that lives already.
+
+        Raises:
+            NameTaken: an actor of another type lives there, or `fresh` and one lives.
+            BadName: the name cannot be an address.
+            NotStorable: a field has a value its annotation does not allow.
+        """
+        return await self._runtime.post.spawn(actor, name=name, fresh=fresh)
+
+    def ref(self, kind: type[A], name: str) -> ActorRef[A]:
+        """The ref of a name, whether or not an actor lives there. Never creates one.
+
+        Args:
+            kind: the actor's class, for the type checker.
+            name: its address, `name` or `name@node`.
+        """
+        short, _, node = name.partition("@")
+        return ActorRef(check_name(short), "" if node == self.name else node, self._runtime.post)
+
+    async def tell_all(
+        self, pairs: Iterable[tuple[ActorRef[Any], Message[Any, Any]]]
+    ) -> None:
+        """Send many messages in one commit, all or none; durable when this returns (G1).
+
+        Args:
+            pairs: at most 10,000 of (ref, message), at most 64 MiB together.
+
+        Raises:
+            Overloaded: more than that.
+            TypeError: a message belongs to another actor's class; nothing was sent.
+        """
+        await self._runtime.post.tell_all(pairs)
+
+    async def wait_idle(self) -> None:
+        """Return when no mailbox can have a turn now and everything is on disk.
+
+        Mail that waits for a retry, a time, an actor or a person does not count.
+        """
+        await self._runtime.wait_idle()
+
+    async def pause(self, ref: ActorRef[Any], reason: str = "paused by hand") -> None:
+        """Let a mailbox take mail but begin no turn, until `resume`; durable when this returns."""
+        await self._runtime.post.pause(ref, reason)
+
+    async def resume(self, ref: ActorRef[Any]) -> None:
+        """Let a paused mailbox go on, its attempts counted from zero; durable when this returns."""
+        await self._runtime.post.resume(ref)
+
+    def statistics(self) -> NodeStatistics:
+        """What the node is doing now."""
+        runtime = self._runtime
+        counters, ledger = runtime.ledger.counters, runtime.ledger
+        return NodeStatistics(
+            accepted=counters.accepted,
+            handled=counters.handled,
+            died=counters.died,
+            discarded=counters.discarded,
+            active=len(runtime.cells.by_name),
+            ready=sum(cell.phase is Phase.READY for cell in runtime.cells.by_name.values()),
+            suspended=len(runtime.workers.suspended),
+            durable_lsn=ledger.durable,
+            turns_ahead=ledger.turns_ahead,
+            senders_waiting=runtime.intake.waiting,
+            store=runtime.store.usage(),
+            writer=runtime.writer.statistics(),
+        )
+
+    def __repr__(self) -> str:
+        return f"<node {self.name or '(unnamed)'}>"

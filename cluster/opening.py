@@ -1,0 +1,170 @@
+"""Opening a node inside the user's own `trio.run`."""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import trio
+from trio.testing import MockClock
+
+from ..actors.runtime import Runtime
+from ..actors.schedule import Fair, Schedule
+from ..actors.types import Types
+from ..mailbox.memory import MemoryStore
+from ..mailbox.opening import open_disk
+from ..mailbox.writer import Writer
+from ..supervision.failing import decide
+from .node import Node
+
+if TYPE_CHECKING:
+    from ..actors.actor import Actor
+    from ..mailbox.store import Store
+
+Seconds = float | timedelta
+
+
+@asynccontextmanager
+async def open_node(
+    store: str | Path | Store,
+    *,
+    name: str = "",
+    types: list[type[Actor]] | None = None,
+    speculation: bool = True,
+    drain: Seconds = 5.0,
+    idle: Seconds = 60.0,
+    park: Seconds | None = 3600.0,
+    keep_ids: Seconds = timedelta(hours=24),
+    quota: int | None = None,
+    roundtrip: bool = False,
+    schedule: Schedule | None = None,
+    seed: int | None = None,
+) -> AsyncIterator[Node]:
+    """Open a store and run its actors until the block is left.
+
+    Leaving the block takes nothing more in, lets turns in hand finish for `drain`
+    seconds, cancels the rest at no cost to their messages, commits, and closes. Being
+    killed instead is as correct: the next opening goes on where the last commit was.
+
+    Args:
+        store: a directory, made if it is not there; or a store object, for tests.
+        name: the node's own name; fixed in the store at its first use.
+        types: the actor classes to use; by default all imported subclasses of `Actor`.
+        speculation: whether turns may run ahead of the disk (G6); results are equal.
+        drain: seconds that turns in hand may take when the node closes.
+        idle: seconds after which an idle actor leaves memory.
+        park: seconds that mail of a mailbox without an actor waits; None for ever.
+        keep_ids: seconds that an `id=` and its reply are kept.
+        quota: bytes the store may hold before senders outside have to wait.
+        roundtrip: encode every hop and re-decode every state, to show what would differ.
+        schedule: who is next; first come, first served by default.
+        seed: of the jitter between attempts; random by default.
+
+    Raises:
+        StoreInUse: another node holds the store.
+        NotAStore, StoreDamaged, StoreTooNew, StoreUnavailable: see `mailbox.errors`.
+        StoreFailed: the disk failed while the node ran.
+    """
+    now_ns = _wall_clock()
+    opened = _open_store(store, name, now_ns)
+    clean = False
+    try:
+        token = trio.lowlevel.current_trio_token()
+        writer = Writer(
+            opened,
+            clock=time.perf_counter,
+            call_soon=None if isinstance(opened, MemoryStore) else token.run_sync_soon,
+            cpu_clock=time.thread_time,
+        )
+        runtime = Runtime(
+            opened,
+            writer,
+            schedule=schedule or Fair(),
+            types=Types(types),
+            decide=decide,
+            now_ns=now_ns,
+            clock=trio.current_time,
+            random=random.Random(seed),
+            speculation=speculation,
+            roundtrip=roundtrip,
+            idle_s=_seconds(idle),
+            park_s=None if park is None else _seconds(park),
+            keep_ids_s=_seconds(keep_ids),
+            quota=quota,
+            name=opened.identity.node,
+        )
+        async with _running(runtime, _seconds(drain)):
+            yield Node(runtime)
+        clean = True
+    finally:
+        opened.close(clean=clean)
+
+
+@asynccontextmanager
+async def _running(runtime: Runtime, drain_s: float) -> AsyncIterator[None]:
+    """Run the node's tasks around a block, whose own exception passes through bare."""
+    outcome: BaseException | None = None
+    try:
+        async with trio.open_nursery() as nursery:
+            await runtime.run(nursery)
+            try:
+                yield
+            except BaseException as error:
+                outcome = error
+            with trio.CancelScope(shield=runtime.failure is None):
+                await runtime.close(drain_s)
+            nursery.cancel_scope.cancel()
+    except BaseExceptionGroup as group:
+        outcome = _sole(group)
+    finally:
+        runtime.end()
+    if runtime.failure is not None:
+        raise runtime.failure from outcome
+    if outcome is not None:
+        raise outcome
+
+
+def _sole(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The one error in a group, or the group if there are several."""
+    interrupts = group.subgroup(KeyboardInterrupt)
+    if interrupts is not None:
+        return KeyboardInterrupt()
+    return _sole_of(group)
+
+
+def _sole_of(error: BaseException) -> BaseException:
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error
+
+
+def _open_store(store: str | Path | Store, name: str, now_ns: Callable[[], int]) -> Store:
+    if isinstance(store, str | Path):
+        return open_disk(Path(store), node=name, entropy=os.urandom, now_ns=now_ns)
+    return store
+
+
+def _wall_clock() -> Callable[[], int]:
+    """The wall clock, which follows trio's virtual clock where there is one."""
+    if isinstance(trio.lowlevel.current_clock(), MockClock):
+        return _virtual_now
+    return time.time_ns
+
+
+def _virtual_now() -> int:
+    return VIRTUAL_EPOCH_NS + int(trio.current_time() * 1e9)
+
+
+VIRTUAL_EPOCH_NS = 1_700_000_000_000_000_000
+"""The wall clock at trio's time 0 under a virtual clock."""
+
+
+def _seconds(value: Seconds) -> float:
+    return value.total_seconds() if isinstance(value, timedelta) else float(value)
+

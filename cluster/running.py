@@ -1,0 +1,103 @@
+"""Running a program's `main` over a store, signals included.
+
+Signals belong to this function and to the command line, never to a node: the first
+SIGINT or SIGTERM lets turns in hand finish and closes the node, the second ends the
+process from the signal handler itself. Being ended at any point is correct, since a node
+is crash-only.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import trio
+
+from ..mailbox.reading import read_counters
+from ..mailbox.store import Store
+from .node import Node
+from .opening import open_node
+
+Main = Callable[[Node], Awaitable[object]]
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+def run(main: Main, *, store: str | Path, **options: Any) -> None:
+    """Open a store, run `main(node)` in a fresh `trio.run`, and close.
+
+    A first run says on stderr where the store is, a later one what it resumed. When
+    `main` returns, the node goes on until nobody can have a turn, then closes.
+
+    Args:
+        main: an async function that takes the node.
+        store: a directory, made if it is not there.
+        options: as for `open_node`.
+
+    Raises:
+        SystemExit: 130 after SIGINT, 143 after SIGTERM.
+        Exception: whatever `main` or `open_node` raised.
+    """
+    received = trio.run(_run, main, store, options)
+    if received:
+        raise SystemExit(128 + received)
+
+
+async def _run(main: Main, store: str | Path, options: dict[str, Any]) -> int:
+    async with open_node(store, **options) as node:
+        _greet(node.store, store)
+        with trio.CancelScope() as scope, _signals(scope) as received:
+            await main(node)
+            await node.wait_idle()
+        if received:
+            _say(f"{signal.Signals(received[0]).name}: finishing the turns in hand; once more to end at once")
+    if received:
+        _say("stopped cleanly; what was waiting goes on at the next start")
+    return received[0] if received else 0
+
+
+def _greet(opened: Store, path: str | Path) -> None:
+    if opened.identity.created:
+        _say(f"made a new store in {path}")
+        return
+    counters = read_counters(opened)
+    _say(
+        f"resumed {path}: {_count(counters.actors, 'actor')}, {_count(counters.scheduled, 'timer')}, "
+        f"{_count(counters.queued, 'message')} waiting"
+        + ("" if opened.identity.clean else " (the last run did not close it)")
+    )
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(f"callboard: {text}\n")
+    sys.stderr.flush()
+
+
+@contextmanager
+def _signals(scope: trio.CancelScope) -> Iterator[list[int]]:
+    """Cancel the scope at the first signal, end the process at the second."""
+    received: list[int] = []
+    token = trio.lowlevel.current_trio_token()
+
+    def handle(number: int, _: FrameType | None) -> None:
+        if received:
+            os._exit(128 + number)
+        received.append(number)
+        token.run_sync_soon(scope.cancel)
+
+    before = {number: signal.signal(number, handle) for number in SIGNALS}
+    try:
+        yield received
+    finally:
+        if not received:
+            for number, handler in before.items():
+                signal.signal(number, handler)

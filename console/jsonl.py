@@ -1,0 +1,72 @@
+"""JSON for programs: one object a line, each with `"v": 1`, times in UTC."""
+
+import math
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+import msgspec
+
+from ..mailbox.identity import show_number
+from ..mailbox.letter import Letter
+
+VERSION: Final = 1
+"""Raised when a field changes its meaning or goes; new ones may come at any time."""
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def line(**fields: Any) -> str:
+    """One object."""
+    return msgspec.json.encode({"v": VERSION, **{name: plain(field) for name, field in fields.items()}}).decode()
+
+
+def moment(ns: int | None) -> str | None:
+    """A time as ISO 8601 in UTC; None for none."""
+    if not ns:
+        return None
+    at = _EPOCH + timedelta(microseconds=ns // 1000)
+    return at.isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def plain(data: Any) -> Any:
+    """A decoded value as JSON can carry it: bytes become `{"$hex": …}`, keys text, and no number is NaN."""
+    if isinstance(data, bytes | bytearray | memoryview):
+        return {"$hex": bytes(data).hex()}
+    if isinstance(data, Mapping):
+        return {_key(name): plain(each) for name, each in data.items()}
+    if isinstance(data, list | tuple):
+        return [plain(each) for each in data]
+    if isinstance(data, float) and not math.isfinite(data):
+        return str(data)
+    if data is None or isinstance(data, bool | int | float | str):
+        return data
+    if isinstance(data, datetime):
+        return data.isoformat()
+    if isinstance(data, msgspec.msgpack.Ext):
+        return {"$ext": data.code, "$hex": bytes(data.data).hex()}
+    return repr(data)
+
+
+def _key(name: Any) -> str:
+    if isinstance(name, str):
+        return name
+    return name.hex() if isinstance(name, bytes) else str(name)
+
+
+def letter_fields(letter: Letter) -> dict[str, Any]:
+    """A message's fields, the same wherever one is shown."""
+    return {
+        "id": show_number(letter.number),
+        "type": letter.type,
+        "handler": letter.handler,
+        "version": letter.version,
+        "body": letter.body,
+        "sender": letter.sender or None,
+        "sent": moment(letter.sent_at),
+        "cause": show_number(letter.cause) if letter.cause else None,
+        "root": show_number(letter.root) if letter.root else None,
+        "trace": letter.trace or None,
+        "sender_id": letter.id or None,
+        "problem": letter.problem or None,
+    }

@@ -1,0 +1,1 @@
+"""What was said and not yet heard; knows no actor."""

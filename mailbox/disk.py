@@ -1,0 +1,300 @@
+"""The store on disk, and the only door to LMDB.
+
+LMDB keeps one file as a tree of pages, never overwrites a page that the last commit needs, and makes a
+commit visible by writing one small meta page after an fsync. So a crash at any moment leaves the store as
+after some commit, and readers never wait for the writer. The price is a list of traps; each line
+below that looks odd answers one of them (docs/format.md, "What LMDB does").
+
+Durability is LMDB's default, fsync at every commit: without it half of all power losses destroy the file.
+"""
+
+import logging
+from collections.abc import Callable, Generator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, Final, NoReturn, TypeVar
+
+import attrs
+import lmdb
+
+from . import faults, fork, meta, preflight
+from .errors import StoreDamaged, StoreError, StoreFailed, StoreFull
+from .identity import Identity
+from .lock import StoreLock, refused_opening
+from .snapshot import DiskSnapshot
+from .store import MAX_KEY, Snapshot, Table, Usage, Writes
+
+MAP_SIZE: Final = 64 << 30
+"""Address space reserved for the file at first; it costs no disk, and grows when it is used up."""
+_MAP_STEP: Final = 1 << 20
+_TRANSIENT: Final = {0, faults.MAP_RESIZED, faults.READERS_FULL}
+"""Codes of reads that a growing map ended, 0 if it grew in this process, and of a crowd of readers."""
+_VERSION: Final[dict[str, Any]] = {"lib_version": 0} if int(lmdb.__version__.partition(".")[0]) >= 3 else {}
+"""LMDB 0.9 always: else an environment variable chooses, and neither version reads the other's files."""
+
+_log: Final = logging.getLogger("callboard.store")
+_Tables = tuple["lmdb._Database", ...]  # noqa: SLF001 - the binding's name for a table
+T = TypeVar("T")
+
+_orphans: Final[list[lmdb.Environment]] = []
+"""Environments of the parent, kept in a forked child so that nothing closes them there."""
+
+
+def make_data_file(directory: Path, records: dict[bytes, bytes]) -> None:
+    """Make the data file of a new store, with these records in META.
+
+    Raises:
+        StoreError: LMDB or the system refuses.
+    """
+    try:
+        env = _environment(directory, 1 << 20, read_only=False)
+        try:
+            tables = _open_tables(env, read_only=False)
+            with env.begin(tables[Table.META], write=True) as txn:
+                for key, value in records.items():
+                    txn.put(key, value)
+        finally:
+            env.close()
+    except (OSError, lmdb.Error) as error:
+        raise refused_opening(error, directory) from error
+
+
+def _environment(path: Path, map_size: int, *, read_only: bool) -> lmdb.Environment:
+    return lmdb.open(
+        str(path),
+        map_size=map_size,
+        readonly=read_only,
+        create=not read_only,
+        mode=0o600,
+        max_readers=1024,
+        max_dbs=32,
+        max_spare_txns=2,  # a read costs half when it finds a used transaction
+        **_VERSION,
+    )
+
+
+def _open_tables(env: lmdb.Environment, *, read_only: bool) -> _Tables:
+    names = [table.name.lower().encode() for table in Table]
+    if read_only:
+        return tuple(env.open_db(name, create=False) for name in names)
+    with env.begin(write=True) as txn:  # a handle opened in a read transaction dies with it
+        return tuple(env.open_db(name, txn=txn) for name in names)
+
+
+def _read_identity(env: lmdb.Environment, path: Path) -> Identity:
+    try:
+        table = env.open_db(b"meta", create=False)
+    except lmdb.NotFoundError:
+        return meta.read_identity(lambda _key: None, str(path))
+    with env.begin(table) as txn:
+        return meta.read_identity(txn.get, str(path))
+
+
+class DiskStore:
+    """A `Store` in one directory; made by `opening.open_disk` and `opening.view_disk`."""
+
+    def __init__(self, path: Path, *, lock: StoreLock | None, map_size: int) -> None:
+        """Open a data file that passed its preflight; without a lock it can only be read."""
+        self.path = path
+        self._lock = lock
+        try:
+            self._env = env = _environment(path, map_size, read_only=lock is None)
+        except (OSError, lmdb.Error) as error:
+            raise refused_opening(error, path) from error
+        try:
+            # META speaks first: opening the tables of a stranger's database would make them there.
+            self._identity = _read_identity(env, path)
+            self._tables = _open_tables(env, read_only=lock is None)
+            env.reader_check()
+        except lmdb.Error as error:
+            env.close()
+            raise refused_opening(error, path) from error
+        except BaseException:
+            env.close()
+            raise
+        self._begin: Callable[..., lmdb.Transaction[bytes]] = env.begin
+        """Begins every read; replaced by a refusal at the end, so that no read need ask."""
+        self._refusal: StoreError | None = None if lock else faults.only_to_look(path)
+        """Why nothing may be committed any more."""
+        self._closed = False
+        self._opened = self._data_file.stat()
+        fork.guard(self)
+
+    @property
+    def identity(self) -> Identity:
+        """Who this store is."""
+        return self._identity
+
+    @property
+    def _data_file(self) -> Path:
+        return self.path / preflight.DATA
+
+    def begin_incarnation(self, node: str, now_ns: int, *, created: bool) -> None:
+        """Raise the incarnation durably; part of `open_disk`."""
+        found = attrs.evolve(self._identity, created=created)
+        identity, changes = meta.raised(found, node=node, now_ns=now_ns, where=str(self.path))
+        self.commit({Table.META: changes})
+        self._identity = identity
+
+    def get(self, table: Table, key: bytes) -> bytes | None:
+        """See `Store.get`."""
+        try:
+            with self._begin(self._tables[table]) as txn:
+                return txn.get(key)
+        except lmdb.Error as error:
+            return self._read_again(error, lambda view: view.get(table, key))
+
+    def scan(
+        self, table: Table, start: bytes = b"", stop: bytes | None = None, limit: int = 1000
+    ) -> list[tuple[bytes, bytes]]:
+        """See `Store.scan`."""
+        return self._read(lambda view: view.scan(table, start, stop, limit))
+
+    def last(self, table: Table) -> bytes | None:
+        """See `Store.last`."""
+        return self._read(lambda view: view.last(table))
+
+    def prefixes(self, table: Table, width: int, start: bytes = b"", limit: int = 1000) -> list[bytes]:
+        """See `Store.prefixes`."""
+        return self._read(lambda view: view.prefixes(table, width, start, limit))
+
+    @contextmanager
+    def snapshot(self) -> Generator[Snapshot]:
+        """See `Store.snapshot`."""
+        try:
+            with self._begin_view() as txn:
+                yield DiskSnapshot(txn, self._tables)
+        except lmdb.Error as error:
+            raise faults.read_error(error.code, str(error), self.path) from error
+
+    def _read(self, read: Callable[[Snapshot], T]) -> T:
+        try:
+            with self._begin() as txn:
+                return read(DiskSnapshot(txn, self._tables))
+        except lmdb.Error as error:
+            return self._read_again(error, read)
+
+    def _read_again(self, error: lmdb.Error, read: Callable[[Snapshot], T]) -> T:
+        """Read once more if the map grew under the first attempt, here or in another process."""
+        if error.code not in _TRANSIENT:
+            raise faults.read_error(error.code, str(error), self.path) from error
+        with self.snapshot() as view:
+            return read(view)
+
+    def _begin_view(self) -> "lmdb.Transaction[bytes]":
+        try:
+            return self._begin()
+        except lmdb.MapResizedError:  # another process grew the map: adopt its size
+            self._env.set_mapsize(0)
+        except lmdb.ReadersFullError:
+            self._env.reader_check()
+        return self._begin()
+
+    def commit(self, writes: Writes) -> None:
+        """See `Store.commit`."""
+        if self._refusal is not None:
+            raise type(self._refusal)(*self._refusal.args)
+        try:
+            self._apply(writes)
+        except lmdb.Error as error:
+            self._apply_again(error, writes)
+
+    def _apply(self, writes: Writes) -> None:
+        tables = self._tables
+        with self._env.begin(write=True) as txn:
+            for table, changes in writes.items():
+                puts: dict[bytes, Any] = changes
+                if None in changes.values():
+                    puts = {key: value for key, value in changes.items() if value is not None}
+                    delete, db = txn.delete, tables[table]
+                    for key in sorted(changes.keys() - puts.keys()):
+                        delete(key, b"", db)
+                if puts:
+                    txn.cursor(tables[table]).putmulti(sorted(puts.items()))
+
+    def _apply_again(self, error: lmdb.Error, writes: Writes) -> None:
+        """Grow the map as often as it takes; the batch is as it was, and nothing of it was applied."""
+        while error.code == faults.MAP_FULL:
+            self._grow(faults.batch_size(writes))
+            try:
+                self._apply(writes)
+            except lmdb.Error as another:
+                error = another
+            else:
+                return
+        raise self._commit_failure(error, writes) from error
+
+    def _grow(self, needed: int) -> None:
+        limit = self._env.info()["map_size"]
+        grown = max(2 * limit, limit + 4 * needed)
+        try:
+            self._env.set_mapsize(-(-grown // _MAP_STEP) * _MAP_STEP)
+        except (lmdb.Error, OverflowError) as error:
+            raise faults.cannot_grow(self.path, limit, str(error)) from error
+        _log.info("the map of %s grew from %d to %d bytes", self.path, limit, grown)
+
+    def _commit_failure(self, error: lmdb.Error, writes: Writes) -> Exception:
+        if error.code == faults.BAD_VALUE_SIZE:
+            return ValueError(f"a key of the batch is empty or longer than {MAX_KEY} bytes ({error})")
+        found = faults.commit_error(error.code, str(error), self.path, faults.batch_size(writes))
+        if isinstance(found, StoreFull) and not self._can_write():
+            found = faults.failed(self.path, str(error))
+        if isinstance(found, StoreFailed | StoreDamaged):
+            self._refusal = found  # after it nothing may be acknowledged, whatever the disk says next
+        return found
+
+    def _can_write(self) -> bool:
+        """Whether LMDB would begin another commit: a meta page that failed to be written forbids it."""
+        try:
+            self._env.begin(write=True).abort()
+        except lmdb.Error:
+            return False
+        return True
+
+    def tend(self) -> None:
+        """See `Store.tend`."""
+        if self._closed or not self._lock:
+            self._begin().abort()  # says what is wrong, if anything is
+            return
+        self._env.reader_check()
+        if not (self._lock.still_held() and preflight.is_still(self._data_file, self._opened)):
+            self._refusal = faults.replaced(self.path)
+            raise self._refusal
+
+    def usage(self) -> Usage:
+        """See `Store.usage`."""
+        with self._begin_view() as txn:
+            stats = [txn.stat(table) for table in self._tables]
+        pages = sum(stat["branch_pages"] + stat["leaf_pages"] + stat["overflow_pages"] for stat in stats)
+        return Usage(
+            used=pages * stats[0]["psize"],
+            file=self._data_file.stat().st_size,
+            limit=self._env.info()["map_size"],
+        )
+
+    def close(self, *, clean: bool = True) -> None:
+        """See `Store.close`."""
+        if self._closed:
+            return
+        if clean and self._refusal is None:
+            with suppress(StoreError):  # then the next opening says that it was not clean
+                self.commit({Table.META: meta.closing()})
+        self._refuse(StoreError(f"the store {self.path} is closed: open it again"))
+        self._env.close()
+        if self._lock is not None:
+            self._lock.release()
+
+    def disown(self) -> None:
+        """Refuse all work in a forked child, and leave the parent its lock."""
+        if not self._closed:
+            _orphans.append(self._env)  # never closed here: its end would free what the parent uses
+            self._refuse(faults.forked(self.path))
+            if self._lock is not None:
+                self._lock.release()
+
+    def _refuse(self, why: StoreError) -> None:
+        def begin(*_args: object) -> NoReturn:
+            raise type(why)(*why.args)
+
+        self._closed, self._refusal, self._begin = True, why, begin
+        fork.unguard(self)

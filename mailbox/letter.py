@@ -1,0 +1,83 @@
+"""Letter: one message as people see it, read without the class of any actor."""
+
+from typing import Any
+
+import attrs
+import msgspec
+
+from .envelope import Codec, Envelope, Extra, open_envelope
+from .errors import Undecodable
+
+
+@attrs.frozen
+class Letter:
+    """One message, as people see it. With a `problem` the other fields hold what could still be read."""
+
+    number: int = 0
+    """See `identity.show_number`."""
+    type: str = ""
+    handler: str = ""
+    version: int = 0
+    body: Any = None
+    """The parameters by name, decoded as far as msgpack goes."""
+    sender: str = ""
+    sent_at: int = 0
+    cause: int = 0
+    root: int = 0
+    trace: str = ""
+    attempts: int = 0
+    flags: int = 0
+    id: str = ""
+    """The sender's `id=`."""
+    sequence: int = 0
+    """Its place in its mailbox, where it has one."""
+    problem: str = ""
+    """Why it cannot be read; empty if it can."""
+
+
+def decode(data: bytes) -> Any:
+    """Any msgpack value as Python's own types.
+
+    Raises:
+        Undecodable: it is none.
+    """
+    try:
+        return msgspec.msgpack.decode(data)
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        raise Undecodable(f"not msgpack: {error}") from error
+
+
+def open_letter(data: bytes, *, sequence: int = 0) -> Letter:
+    """A message as people see it; what cannot be read is said in `problem`."""
+    try:
+        envelope = open_envelope(data)
+    except Undecodable as error:
+        return Letter(sequence=sequence, problem=str(error))
+    body, problem = _body(envelope)
+    mark = envelope.extra.get(Extra.MARK, "")
+    return Letter(
+        number=envelope.number,
+        type=envelope.type,
+        handler=envelope.handler,
+        version=envelope.version,
+        body=body,
+        sender=envelope.sender,
+        sent_at=envelope.sent_at,
+        cause=envelope.cause,
+        root=envelope.root,
+        trace=envelope.trace,
+        attempts=envelope.attempts,
+        flags=envelope.flags,
+        id=mark if isinstance(mark, str) else "",
+        sequence=sequence,
+        problem=problem,
+    )
+
+
+def _body(envelope: Envelope) -> tuple[Any, str]:
+    if envelope.codec != Codec.MSGPACK:
+        return envelope.body, f"its body is in codec {envelope.codec}, which this release does not read"
+    try:
+        return decode(envelope.body), ""
+    except Undecodable as error:
+        return envelope.body, f"its body is {error}"

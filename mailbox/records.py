@@ -1,0 +1,287 @@
+"""What lies in each table: keys, and values as records with a checksum.
+
+This file mirrors `docs/format.md`; a change here is a change of the format.
+
+Keys are big-endian numbers or 16-byte digests, so that byte order is the order we
+want and no name of a user's becomes a key. Every value is a CRC-32 of its payload
+and the payload, a msgpack array that may grow at its end. Mail is the exception: see `segments`.
+"""
+
+from hashlib import blake2b
+from struct import Struct
+from typing import Final, TypeVar
+from zlib import crc32
+
+import msgspec
+
+from .errors import Undecodable
+from .segments import (
+    SEGMENT_BYTES as SEGMENT_BYTES,
+    open_segment as open_segment,
+    pack_segments as pack_segments,
+)
+
+FORMAT: Final = 1
+"""Version of the on-disk format."""
+
+_u64 = Struct(">Q").pack
+_pair = Struct(">QQ").pack
+_unpair = Struct(">QQ").unpack_from
+_crc = Struct(">I")
+
+
+# Keys.
+
+
+def key(number: int) -> bytes:
+    """A key of one number: BOXES, STATES, DEAD."""
+    return _u64(number)
+
+
+def pair_key(first: int, second: int) -> bytes:
+    """A key of two numbers: MAIL (box, first sequence), TIMERS (due, number), REQUESTS (box, number)."""
+    return _pair(first, second)
+
+
+def open_key(data: bytes) -> int:
+    """The number in a key of one."""
+    return int.from_bytes(data[:8], "big")
+
+
+def open_pair(data: bytes) -> tuple[int, int]:
+    """The two numbers in a key of two."""
+    first, second = _unpair(data)
+    return first, second
+
+
+def name_key(name: str) -> bytes:
+    """NAMES: a digest of an address."""
+    return blake2b(name.encode(), digest_size=16).digest()
+
+
+def timer_key(setter: str, receiver: str, text: str) -> bytes:
+    """KEYED: a timer's key belongs to its setter and its receiver."""
+    parts = (setter, receiver, text)
+    return blake2b(msgspec.msgpack.encode(parts), digest_size=16).digest()
+
+
+def mark_key(box: int, id: str) -> bytes:
+    """MARKS: a sender's `id=` in the scope of the receiving mailbox."""
+    return _u64(box) + blake2b(id.encode(), digest_size=16).digest()
+
+
+# Values.
+
+
+class Box(msgspec.Struct, array_like=True, gc=False):
+    """BOXES: one mailbox and the actor behind it."""
+
+    name: str
+    head: int
+    """Sequence of the oldest message not yet handled."""
+    tail: int
+    """Sequence the next message will get."""
+    type: str
+    """Declared name of the actor's type; empty while no actor lives here."""
+    life: int
+    """How many actors have lived here."""
+    paused: str
+    """Why the mailbox is paused; empty if it is not."""
+    attempts: int
+    """Failed attempts at the message at the head, or at waking the actor."""
+    retry_at: int
+    """When the next attempt is due, ns; 0 if at once."""
+    error: str
+    """Text of the last failure at the head."""
+    failed_at: int
+    """When the first of those attempts failed, ns."""
+    park_at: int
+    """When the mail of a mailbox without an actor dies, ns; 0 for never."""
+    handled: int
+    """Messages handled since the mailbox was made."""
+
+
+class Timer(msgspec.Struct, array_like=True, gc=False):
+    """TIMERS: something to do when a time has come."""
+
+    kind: int
+    """See `TimerKind`."""
+    to: str
+    """Address of the receiver."""
+    setter: str
+    """Address of the actor that set it; empty from outside."""
+    key: str
+    """The timer's key; empty if it has none."""
+    envelope: bytes
+    """The message to deliver; empty for other kinds."""
+    number: int
+    """Number of the request that timed out, for that kind."""
+    mark: bytes
+    """Key of the mark that expires, for that kind."""
+
+
+class TimerKind:
+    """What a timer does when it is due."""
+
+    MESSAGE: Final = 0
+    REQUEST: Final = 1
+    PARK: Final = 2
+    MARK: Final = 3
+
+
+class Keyed(msgspec.Struct, array_like=True, gc=False):
+    """KEYED: the one timer that holds a key now, armed or fired but not yet handled."""
+
+    due: int
+    number: int
+    fired: bool
+
+
+class Request(msgspec.Struct, array_like=True, gc=False):
+    """REQUESTS: a question a turn asked, until it is settled."""
+
+    to: str
+    text: str
+    """The question as people see it."""
+    then: str
+    """Handler of the asker's own class for the reply; empty if there is none."""
+    then_parameter: str
+    """Its parameter that takes the reply."""
+    then_body: bytes
+    """Its other parameters, a map by name."""
+    failed: str
+    """Handler for a failure; empty if there is none."""
+    failed_parameter: str
+    failed_body: bytes
+    due: int
+    """When it times out, ns; 0 for never."""
+    timer: int
+    """Number of that timer."""
+    cause: int
+    root: int
+    trace: str
+
+
+class Mark(msgspec.Struct, array_like=True, gc=False):
+    """MARKS: an `id=` that was used, and how it ended."""
+
+    digest: bytes
+    """Of the content, to tell a retry from a reuse."""
+    number: int
+    """The message's number."""
+    expires_at: int
+    outcome: int
+    """See `Outcome`; PENDING until its turn is over."""
+    body: bytes
+    """The reply, or the refusal or failure as msgpack."""
+
+
+class Outcome:
+    """How a message ended, as stored."""
+
+    PENDING: Final = 0
+    REPLIED: Final = 1
+    REFUSED: Final = 2
+    FAILED: Final = 3
+    TOO_LARGE: Final = 4
+
+
+class Dead(msgspec.Struct, array_like=True, gc=False):
+    """DEAD: a message taken out of its mailbox with a reason, all its bytes kept."""
+
+    box: str
+    type: str
+    envelope: bytes
+    reason: str
+    """failed, undecodable, unclaimed."""
+    error: str
+    """Qualified name of the exception's class."""
+    text: str
+    traceback: str
+    attempts: int
+    failed_at: int
+    died_at: int
+
+
+class Counters(msgspec.Struct, array_like=True, gc=False):
+    """META counters: what became of every message (G4), and the next free numbers."""
+
+    accepted: int = 0
+    handled: int = 0
+    died: int = 0
+    discarded: int = 0
+    next_box: int = 1
+    next_dead: int = 1
+    scheduled: int = 0
+    """Messages that wait as timers now."""
+    actors: int = 0
+    """Actors that live now."""
+
+    @property
+    def queued(self) -> int:
+        """Messages that wait in mailboxes now."""
+        return self.accepted - self.handled - self.died - self.discarded - self.scheduled
+
+
+COUNTERS_KEY: Final = b"counters"
+"""META: the `Counters`."""
+INCARNATION_KEY: Final = b"incarnation"
+"""META: how often the store was opened to write, as `pack_number`; `meta` has the other keys."""
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode_number = msgspec.msgpack.Decoder(int).decode
+R = TypeVar("R", Box, Timer, Keyed, Request, Mark, Dead, Counters)
+_decoders = {
+    kind: msgspec.msgpack.Decoder(kind) for kind in (Box, Timer, Keyed, Request, Mark, Dead, Counters)
+}
+
+
+def seal(payload: bytes) -> bytes:
+    """A payload behind its checksum."""
+    return _crc.pack(crc32(payload)) + payload
+
+
+def unseal(value: bytes) -> bytes:
+    """The payload of a sealed value.
+
+    Raises:
+        Undecodable: the checksum is wrong.
+    """
+    payload = value[4:]
+    if len(value) < 4 or _crc.unpack_from(value)[0] != crc32(payload):
+        raise Undecodable("a record's checksum does not match its bytes: the store is damaged there")
+    return payload
+
+
+def pack_number(number: int) -> bytes:
+    """A number alone in its record: the incarnation and other numbers of META."""
+    return seal(_encode(number))
+
+
+def unpack_number(value: bytes) -> int:
+    """Read a number alone in its record.
+
+    Raises:
+        Undecodable: the checksum or the shape is wrong.
+    """
+    try:
+        return _decode_number(unseal(value))
+    except msgspec.MsgspecError as error:
+        raise Undecodable(f"a number's record has the wrong shape: {error}") from error
+
+
+def pack(record: msgspec.Struct) -> bytes:
+    """A record as it lies in its table."""
+    return seal(_encode(record))
+
+
+def unpack(kind: type[R], value: bytes) -> R:
+    """Read a record.
+
+    Raises:
+        Undecodable: the checksum or the shape is wrong.
+    """
+    try:
+        return _decoders[kind].decode(unseal(value))  # type: ignore[return-value]  # pyright: ignore[reportReturnType]
+    except msgspec.MsgspecError as error:
+        raise Undecodable(f"a {kind.__name__} record has the wrong shape: {error}") from error

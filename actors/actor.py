@@ -16,6 +16,7 @@ import attrs
 from .declared import TRANSIENT, ActorType as ActorType
 from .declaring import declare
 from .errors import DefinitionError
+from .kinds import type_of
 
 if TYPE_CHECKING:
     from .turn import Turn
@@ -52,9 +53,10 @@ def transient(*, factory: Any = None, default: Any = attrs.NOTHING, init: Litera
     """
     if init:
         raise DefinitionError("transient(init=True): a transient field is rebuilt, never given; drop init")
-    if isinstance(default, list | dict | set | bytearray):
+    if type_of(default).__hash__ is None:
         raise DefinitionError(
-            f"transient(default={default!r}): all actors would share it; write factory={type(default).__name__}"
+            f"transient(default={default!r:.40}): all actors would share it; "
+            f"write transient(factory={type_of(default).__name__})"
         )
     if factory is not None:
         default = attrs.Factory(factory)
@@ -87,7 +89,7 @@ class Actor:
         cls, *, type_name: str | None = None, speculation: bool = True, **kwargs: Any
     ) -> None:
         super().__init_subclass__(**kwargs)
-        declare(cls, Actor, type_name, speculation)
+        declare(cls, Actor, type_name=type_name, speculation=speculation)
 
     @property
     def turn(self) -> Turn:
@@ -128,7 +130,7 @@ def actor_type(cls: type[Actor]) -> ActorType:
     Raises:
         TypeError: it is no subclass of Actor.
     """
-    found: object = cls.__dict__.get("__callboard__") if isinstance(cls, type) else None
+    found: object = getattr(cls, "__dict__", {}).get("__callboard__")
     if not isinstance(found, ActorType):
         raise TypeError(f"{cls!r} is no actor class: derive it from callboard.Actor")
     return found
@@ -145,7 +147,7 @@ class Conflict:
     def __str__(self) -> str:
         return (
             f"{len(self.places)} classes are declared as {self.name!r}: {' and '.join(self.places)}; "
-            f'give one of them another name, class ...(Actor, type_name="..."), or pass types=[...] to open_node'
+            'give one of them another name, class ...(Actor, type_name="..."), or pass types=[...]'
         )
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from .mail import Mail
     from .worker import Worker
 
-WINDOW = 1000
+WINDOW = 4000
 """Messages of one mailbox held in memory."""
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Union
 
 import msgspec
 
-from .kinds import Form, Inexact, Int, Kind, Names, generic, unsupported
+from .kinds import Form, Inexact, Int, Kind, Names, generic, type_of, unsupported
 
 if TYPE_CHECKING:
     from .ref import Post
@@ -56,7 +56,11 @@ class Sequence(Kind):
         return value if all(map(is_, checked, value)) else self.container(checked)
 
     def _remedy(self, value: object) -> str:
-        return f"write {self.container.__name__}(...)" if isinstance(value, list | tuple | set | frozenset) else ""
+        return (
+            f"write {self.container.__name__}(...)"
+            if isinstance(value, list | tuple | set | frozenset)
+            else ""
+        )
 
     def lower(self, value: Any) -> Any:
         return value if self.native else self.container(map(self.member.lower, value))
@@ -81,7 +85,7 @@ class FixedTuple(Kind):
         self.forms = _ARRAY
 
     def check(self, value: Any) -> Any:
-        if type(value) is not tuple or len(value) != len(self.members):
+        if type_of(value) is not tuple or len(value) != len(self.members):
             raise self.refuse(value, "write tuple(...)" if isinstance(value, list) else "")
         checked: list[Any] = []
         for index, (kind, each) in enumerate(zip(self.members, value, strict=True)):
@@ -203,7 +207,7 @@ class CounterKind(Mapping):
         self.native = False
 
     def lift(self, value: Any, post: Post | None) -> Any:
-        return Counter(super().lift(value, post))
+        return self.container(super().lift(value, post))
 
 
 class DequeKind(Kind):
@@ -221,7 +225,7 @@ class DequeKind(Kind):
         self.wire = generic(tuple, int | None, generic(list, member.wire))
 
     def check(self, value: Any) -> Any:
-        if type(value) is not deque:
+        if type_of(value) is not deque:
             raise self.refuse(value, "write deque(...)" if isinstance(value, list) else "")
         checked = check_each(self.member, value)
         return value if all(map(is_, checked, value)) else deque(checked, value.maxlen)
@@ -249,11 +253,11 @@ class UnionKind(Kind):
         self._by_value = {type_: member for member in members for type_ in member.accepts}
         self._by_wire = {type_: member for member in members for type_ in member.decoded}
         self._float = self._by_value.get(float)
-        # At most one member (plain data, a record in itself) cannot list its types: None aside, the rest is its.
+        # At most one member cannot list its types (plain data, a record in itself): whatever else is its.
         self._other = next((member for member in members if not member.accepts), None)
 
     def check(self, value: Any) -> Any:
-        kind = self._by_value.get(type(value), self._other)
+        kind = self._by_value.get(type_of(value), self._other)
         if kind is None and type(value) is int:
             kind = self._float
         if kind is None:
@@ -269,13 +273,13 @@ class UnionKind(Kind):
     def lower(self, value: Any) -> Any:
         if self.native:
             return value
-        kind = self._by_value.get(type(value), self._other)
+        kind = self._by_value.get(type_of(value), self._other)
         assert kind is not None
         return kind.lower(value)
 
     def lift(self, value: Any, post: Post | None) -> Any:
         if self.native:
             return value
-        kind = self._by_wire.get(type(value), self._other)
+        kind = self._by_wire.get(type_of(value), self._other)
         assert kind is not None
         return kind.lift(value, post)

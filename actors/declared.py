@@ -57,7 +57,8 @@ class ActorType:
         self.has_started = has_started
         self.has_stopped = has_stopped
         """Whether the hooks were overridden."""
-        fields: tuple[attrs.Attribute[Any], ...] = attrs.fields(cls)  # type: ignore[arg-type]  # attrs.define made it
+        made_by_attrs: Any = cls
+        fields: tuple[attrs.Attribute[Any], ...] = attrs.fields(made_by_attrs)
         self.attributes = frozenset(field.name for field in fields)
         """All declared attributes, transient ones included."""
         self.read = reader(state.names)
@@ -91,6 +92,14 @@ class ActorType:
         return f"<actor type {self.name!r}, {self.where}>"
 
 
+_FACTORY: Any = attrs.Factory
+
+
+def is_factory(default: object) -> bool:
+    """Whether a field's default is `attrs.Factory`, a class that its stubs call a function."""
+    return isinstance(default, _FACTORY)
+
+
 def reader(names: tuple[str, ...]) -> Callable[[Actor], tuple[Any, ...]]:
     """The fastest way to some attributes as a tuple."""
     if len(names) > 1:
@@ -105,7 +114,7 @@ def _maker(field: attrs.Attribute[Any]) -> tuple[str, Callable[[Any], Any]] | No
     default: Any = field.default
     if TRANSIENT not in field.metadata or default is attrs.NOTHING:
         return None
-    if isinstance(default, attrs.Factory):  # type: ignore[arg-type]  # a class at run time
+    if is_factory(default):
         factory: Any = default
         return field.name, factory.factory if factory.takes_self else lambda _: factory.factory()
     return field.name, lambda _: default

@@ -9,7 +9,7 @@ Seconds = int | float | timedelta
 """Seconds as a number, or a timedelta."""
 
 
-def in_seconds(value: Seconds, what: str) -> float:
+def in_seconds(value: object, what: str) -> float:
     """A duration as a float of seconds.
 
     Raises:

@@ -33,10 +33,10 @@ _encode = msgspec.msgpack.Encoder().encode
 
 NIL = b"\xc0"
 """None in msgpack."""
-ANSWERED = int(Flag.ASKED | Flag.REQUESTED | Flag.MARKED)
-HEARD = int(Flag.ASKED | Flag.MARKED)
+ANSWERED = Flag.ASKED | Flag.REQUESTED | Flag.MARKED
+HEARD = Flag.ASKED | Flag.MARKED
 """Somebody may wait for the outcome: the asker, or one who asked again with the same id."""
-ENDED = int(Flag.ASKED | Flag.REQUESTED | Flag.KEYED | Flag.MARKED)
+ENDED = Flag.ASKED | Flag.REQUESTED | Flag.KEYED | Flag.MARKED
 MAX_STATE = 16 * 1024 * 1024
 MAX_TRACEBACK = 16 * 1024
 

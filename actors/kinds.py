@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from enum import Enum
 from reprlib import Repr
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeGuard
 
 import msgspec
 
@@ -231,7 +231,7 @@ _INT, _STR = Int(), Str()
 
 
 def _check_plain(value: Any, depth: int) -> None:
-    kind = type(value)
+    kind = type_of(value)
     if kind is str:
         _STR.check(value)
     elif kind is int:
@@ -249,16 +249,20 @@ def _check_plain(value: Any, depth: int) -> None:
 
 
 def _check_members(value: Any, depth: int) -> None:
-    pairs = value.items() if type(value) is dict else enumerate(value)
-    for key, member in pairs:
-        if type(value) is dict and type(key) is not str:
-            raise Inexact("str keys in plain data", key, "annotate dict[...] with its key type")
+    keyed = type_of(value) is dict
+    for key, member in value.items() if keyed else enumerate(value):
         try:
-            if type(key) is str:
-                _STR.check(key)
+            if keyed:
+                _check_plain_key(key)
             _check_plain(member, depth)
         except Inexact as error:
             raise error.within(f"[{key!r:.40}]") from None
+
+
+def _check_plain_key(key: object) -> None:
+    if type(key) is not str:
+        raise Inexact("str keys in plain data", key, "annotate dict[...] with its key type")
+    _STR.check(key)
 
 
 class Later(Kind):
@@ -290,6 +294,16 @@ class Later(Kind):
     def lift(self, value: Any, post: Post | None) -> Any:
         assert self.record is not None
         return self.record.lift(msgspec.convert(value, self.record.wire), post)
+
+
+def is_class(value: object) -> TypeGuard[type[Any]]:
+    """Whether it is a class, and no more than that for checkers."""
+    return isinstance(value, type)
+
+
+def type_of(value: object) -> type[Any]:
+    """`type(value)`, for checkers: it tells them no more than that."""
+    return type(value)
 
 
 def generic(origin: Any, *args: Any) -> Any:

@@ -37,12 +37,12 @@ class Message(msgspec.Struct, Generic[A_contra, R_co], frozen=True, eq=False, gc
     def values(self) -> tuple[Any, ...]:
         """The parameters, in the handler's order."""
         held = self.held
-        return held if type(held) is tuple else self.spec.shape.decode(held, None)  # type: ignore[arg-type]
+        return self.spec.shape.decode(held, None) if isinstance(held, bytes) else held
 
     def body(self) -> bytes:
         """The parameters as a msgpack map by name."""
         held = self.held
-        return held if type(held) is bytes else self.spec.shape.encode(held)  # type: ignore[arg-type]
+        return held if isinstance(held, bytes) else self.spec.shape.encode(held)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Message):

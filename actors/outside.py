@@ -158,7 +158,7 @@ class Outside:
                 if mark.outcome != Outcome.PENDING:
                     return None, mark, 0
                 return self._asks.wait_for(mark.number), None, mark.number
-        mail = self._runtime.make_mail(message, Cause("", self._runtime.now_ns(), 0, 0, ""), int(Flag.ASKED))
+        mail = self._runtime.make_mail(message, Cause("", self._runtime.now_ns(), 0, 0, ""), Flag.ASKED)
         if id is not None:
             self._marks.set(target, id, message, mail)
         ask = self._asks.wait_for(mail.number)

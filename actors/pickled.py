@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar, get_origin
 
-import cloudpickle  # type: ignore[import-untyped]
+import cloudpickle  # type: ignore[import-untyped]  # pyright: ignore[reportMissingTypeStubs]
 import trio
 
 from ..mailbox.errors import Undecodable
@@ -64,7 +64,7 @@ class PickledKind(Kind):
         return value
 
     def lower(self, value: Any) -> Any:
-        return cloudpickle.dumps(value)
+        return cloudpickle.dumps(value)  # pyright: ignore[reportUnknownMemberType] - it has no stubs
 
     def lift(self, value: Any, post: Post | None) -> Any:
         try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import Any
 
@@ -39,7 +39,7 @@ def undecodable(error: Exception, place: str) -> Undecodable:
 
 
 @contextmanager
-def reading(place: str) -> Iterator[None]:
+def reading(place: str) -> Generator[None]:
     """Whatever goes wrong inside, a type's own validator included, makes the bytes undecodable."""
     try:
         yield

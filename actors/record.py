@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import msgspec
 
-from .kinds import Form, Inexact, Kind, unsupported
+from .kinds import Form, Inexact, Kind, type_of, unsupported
 
 if TYPE_CHECKING:
     from .ref import Post
@@ -46,33 +46,41 @@ class Part:
     """Whether it may be missing: it has a default, or its key is not required."""
 
 
-def parts_of(type_: type) -> list[Part] | None:
+def parts_of(type_: Any) -> list[Part] | None:
     """The fields of a record type, unresolved; None if it is not a record type.
 
     Raises:
         DefinitionError: fields that cannot be told by the constructor's parameters.
     """
+    if issubclass(type_, msgspec.Struct):
+        return _struct_parts(type_)
     if attrs.has(type_):
         parts = _attrs_parts(type_)
     elif dataclasses.is_dataclass(type_):
         parts = _dataclass_parts(type_)
-    elif issubclass(type_, msgspec.Struct):
-        fields = type_.__struct_fields__
-        parts = [Part(name, name, None, _struct_optional(type_, index)) for index, name in enumerate(fields)]
-        return parts
-    elif issubclass(type_, tuple) and hasattr(type_, "_fields"):
-        names: tuple[str, ...] = getattr(type_, "_fields")  # noqa: B009 - every named tuple has it
-        defaults: dict[str, Any] = getattr(type_, "_field_defaults", {})
-        parts = [Part(name, name, None, name in defaults) for name in names]
+    elif hasattr(type_, "_fields") and issubclass(type_, tuple):
+        parts = _tuple_parts(type_)
     else:
         return None
     _require_constructor(type_, parts)
     return parts
 
 
+def _struct_parts(type_: type[msgspec.Struct]) -> list[Part]:
+    # Not msgspec.structs.fields: it resolves the annotations, and a name may not be there yet.
+    names, defaults = type_.__struct_fields__, type_.__struct_defaults__
+    padded = (msgspec.NODEFAULT,) * (len(names) - len(defaults)) + defaults
+    pairs = zip(names, padded, strict=True)
+    return [Part(name, name, None, default is not msgspec.NODEFAULT) for name, default in pairs]
+
+
+def _tuple_parts(type_: Any) -> list[Part]:
+    return [Part(name, name, None, name in type_._field_defaults) for name in type_._fields]
+
+
 def _attrs_parts(type_: type) -> list[Part]:
     parts: list[Part] = []
-    for field in attrs.fields(type_):  # pyright: ignore[reportUnknownVariableType]
+    for field in attrs.fields(type_):
         _require_public(type_, field.name, init=field.init)
         parts.append(
             Part(field.name, field.alias or field.name, field.type, field.default is not attrs.NOTHING)
@@ -89,11 +97,6 @@ def _dataclass_parts(type_: Any) -> list[Part]:
     return parts
 
 
-def _struct_optional(type_: type[msgspec.Struct], index: int) -> bool:
-    field = msgspec.structs.fields(type_)[index]
-    return not field.required
-
-
 def _require_public(type_: type, name: str, *, init: bool) -> None:
     if name.startswith("_") or not init:
         what = "private" if name.startswith("_") else "not a parameter of its constructor"
@@ -103,7 +106,7 @@ def _require_public(type_: type, name: str, *, init: bool) -> None:
         )
 
 
-def _require_constructor(type_: type, parts: list[Part]) -> None:
+def _require_constructor(type_: Any, parts: list[Part]) -> None:
     """A record is rebuilt by calling its class with its fields, so the class must take them."""
     try:
         parameters = inspect.signature(type_).parameters
@@ -124,7 +127,7 @@ def is_frozen(type_: Any) -> bool:
     if attrs.has(type_):
         return bool(type_.__setattr__.__name__ == "_frozen_setattrs")
     if dataclasses.is_dataclass(type_):
-        return bool(type_.__dataclass_params__.frozen)  # type: ignore[attr-defined]
+        return bool(getattr(type_, "__dataclass_params__").frozen)  # noqa: B009 - the stubs do not know it
     if issubclass(type_, msgspec.Struct):
         return bool(type_.__struct_config__.frozen)
     return issubclass(type_, tuple)
@@ -135,7 +138,7 @@ class RecordKind(Kind):
 
     forms = frozenset({Form.MAP})
 
-    def __init__(self, type_: type, text: str, parts: list[Part], kinds: list[Kind]) -> None:
+    def __init__(self, type_: Any, text: str, parts: list[Part], kinds: list[Kind]) -> None:
         self.record = type_
         self.text = text
         self.tagged = issubclass(type_, Record)
@@ -150,7 +153,7 @@ class RecordKind(Kind):
         self.wire: Any = type_ if self.native else struct
         self.accepts = (type_,)
         self.decoded = (self.wire,)
-        if self.native and self.wire.__struct_config__.array_like:
+        if self.native and getattr(type_, "__struct_config__").array_like:  # noqa: B009
             self.forms = frozenset({Form.ARRAY})
 
     def check(self, value: Any) -> Any:
@@ -201,7 +204,7 @@ class TypedDictKind(Kind):
         self.decoded = (struct,)
 
     def check(self, value: Any) -> Any:
-        if type(value) is not dict or not self._required <= value.keys() <= self._kinds.keys():
+        if type_of(value) is not dict or not self._required <= value.keys() <= self._kinds.keys():
             raise self.refuse(value, f"its keys are {', '.join(self._kinds)}")
         checked: dict[str, Any] = {}
         for name, member in value.items():
@@ -220,9 +223,7 @@ class TypedDictKind(Kind):
         return {name: kind.lift(member, post) for name, kind, member in pairs if member is not msgspec.UNSET}
 
 
-def derive_struct(
-    type_: type, parts: list[Part], kinds: list[Kind]
-) -> tuple[type[Any], list[int]]:
+def derive_struct(type_: type, parts: list[Part], kinds: list[Kind]) -> tuple[type[Any], list[int]]:
     """A private struct for a record type, and the order of its fields: required ones first."""
     order = sorted(range(len(parts)), key=lambda index: parts[index].optional)
     fields: list[Any] = []

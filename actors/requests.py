@@ -140,7 +140,7 @@ class Requests:
             root=request.root,
             trace=request.trace,
             attempts=0,
-            flags=int(Flag.REPLY),
+            flags=Flag.REPLY,
             extra={Extra.REQUEST: 0},
         )
         self._runtime.deliver_to(cell, from_envelope(envelope))

@@ -70,6 +70,7 @@ class Runtime:
         decide: Decide,
         now_ns: Callable[[], int],
         clock: Callable[[], float],
+        tick: Callable[[], float],
         random: Random,
         speculation: bool,
         roundtrip: bool,
@@ -86,6 +87,9 @@ class Runtime:
         self.types = types
         self.now_ns = now_ns
         self.clock = clock
+        """Seconds of trio's clock, for what waits."""
+        self.tick = tick
+        """Seconds of real time, for slices and commits; stands still under a virtual clock."""
         self.speculation = speculation
         self.roundtrip = roundtrip
         self.failure: BaseException | None = None
@@ -100,7 +104,7 @@ class Runtime:
             writer,
             counters,
             now_ns=now_ns,
-            clock=clock,
+            clock=tick,
             on_durable=self._on_durable,
             on_trouble=self._on_trouble,
         )

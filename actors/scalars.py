@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from datetime import datetime, time, timezone
 from enum import Enum, Flag
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from zoneinfo import ZoneInfo
 
-from .kinds import INT_MAX, INT_MIN, Exact, Form, Inexact, Kind, Names, check_text, unsupported
+from .kinds import INT_MAX, INT_MIN, Exact, Form, Inexact, Kind, Names, check_text, type_of, unsupported
 from .ref import ActorRef
 
 if TYPE_CHECKING:
@@ -78,11 +77,11 @@ class PathKind(Kind):
     def check(self, value: Any) -> Any:
         if type(value) is not self.accepts[0]:
             raise self.refuse(value)
-        check_text(os.fspath(value))
+        check_text(str(value))
         return value
 
     def lower(self, value: Any) -> Any:
-        return os.fspath(value)
+        return str(value)
 
     def lift(self, value: Any, post: Post | None) -> Any:
         return self.path(value)
@@ -99,7 +98,7 @@ class RefKind(Kind):
     forms = frozenset({Form.ARRAY})
 
     def check(self, value: Any) -> Any:
-        if type(value) is not ActorRef:
+        if type_of(value) is not ActorRef:
             raise Inexact("an ActorRef", value, "give a ref: node.ref(...), node.spawn(...), self.turn.ref")
         return value
 
@@ -110,7 +109,8 @@ class RefKind(Kind):
         return (value.name, value.node)
 
     def lift(self, value: Any, post: Post | None) -> Any:
-        return ActorRef(value[0], value[1], post)
+        ref: ActorRef[Any] = ActorRef(value[0], value[1], post)
+        return ref
 
 
 class FlagKind(Exact):

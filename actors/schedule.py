@@ -32,7 +32,7 @@ class Schedule(Protocol):
 class Fair:
     """First come, first served; a cell with much mail gives way after a quantum."""
 
-    def __init__(self, quantum: int = 64) -> None:
+    def __init__(self, quantum: int = 256) -> None:
         self.quantum = quantum
         self._ready: deque[Cell] = deque()
 

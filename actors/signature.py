@@ -8,6 +8,7 @@ from typing import Any
 
 from .annotations import Note, Scope, signature_of
 from .errors import DefinitionError
+from .kinds import type_of
 from .reply import Reply
 from .shape import Default, Shape
 
@@ -25,9 +26,9 @@ class Signature:
     __slots__ = ("_defaults", "by_position", "by_position_count", "function", "names", "parameters", "text")
 
     def __init__(self, function: object) -> None:
-        if isinstance(function, staticmethod | classmethod):
+        if type_of(function) in (staticmethod, classmethod):
             raise DefinitionError(
-                f"@handler takes a plain method, which has self; not a {type(function).__name__}"
+                f"@handler takes a plain method, which has self; not a {type_of(function).__name__}"
             )
         self.text = f"@handler {getattr(function, '__qualname__', repr(function))}"
         if not inspect.iscoroutinefunction(function):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import collections
-import collections.abc
 import datetime as dt
 import decimal
 import pathlib
@@ -20,7 +19,7 @@ from .annotations import Scope, Unresolved, is_absent, own_annotations
 from .codecs import CodecKind, find_codec
 from .containers import CounterKind, DequeKind, FixedTuple, Mapping, Sequence, SetKind, UnionKind
 from .errors import DefinitionError
-from .kinds import Exact, Float, Form, Inexact, Int, Kind, Later, Plain, Str, unsupported
+from .kinds import Exact, Float, Form, Inexact, Int, Kind, Later, Plain, Str, is_class, unsupported
 from .pickled import PickledKind, cloudpickled
 from .record import Part, Record, RecordKind, TypedDictKind, parts_of
 from .ref import ActorRef
@@ -75,7 +74,7 @@ class _Reader:
         codec = find_codec(annotation)
         if codec is not None:
             return CodecKind(codec)
-        scalar = _SCALARS.get(annotation) if isinstance(annotation, collections.abc.Hashable) else None
+        scalar = _SCALARS.get(annotation) if _is_hashable(annotation) else None
         if scalar is not None:
             return scalar()
         if isinstance(annotation, NewType):
@@ -148,7 +147,7 @@ class _Reader:
     def _class(self, annotation: Any, type_: Any, args: tuple[Any, ...]) -> Kind:
         if type_ is ActorRef:
             return RefKind()
-        if not isinstance(type_, type) or type_ in INSTEAD:
+        if not is_class(type_) or type_ in INSTEAD:
             raise unsupported(source_of(annotation), remedy_for(type_))
         if issubclass(type_, Enum):
             return enum_kind(type_)
@@ -203,6 +202,14 @@ class _Reader:
             except DefinitionError as error:
                 raise DefinitionError(f"its field {type_.__qualname__}.{part.name}: {error}") from error
         return kinds
+
+
+def _is_hashable(annotation: object) -> bool:
+    try:
+        hash(annotation)
+    except TypeError:  # Annotated[int, []], Literal[[]]
+        return False
+    return True
 
 
 def _variables_of_bases(type_: Any, given: dict[Any, Any]) -> dict[Any, Any]:
@@ -270,8 +277,8 @@ def _require_told_apart(members: list[Kind]) -> None:
             if other is not member and not (_is_tagged(other) and _is_tagged(member)):
                 raise unsupported(
                     _joined(members),
-                    f"{other.text} and {member.text} are both {form.value} on the wire; derive value types from "
-                    "callboard.Record, whose classes are told apart, or use one type",
+                    f"{other.text} and {member.text} are both {form.value} on the wire; derive value types "
+                    "from callboard.Record, whose classes are told apart, or use one type",
                 )
 
 

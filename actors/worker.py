@@ -42,7 +42,7 @@ class Suspended(NamedTuple):
 class Worker:
     """One task that runs turns."""
 
-    __slots__ = ("abandon_at", "check", "reason", "scope")
+    __slots__ = ("abandon_at", "check", "leaked", "reason", "scope")
 
     def __init__(self) -> None:
         self.scope = trio.CancelScope()
@@ -50,6 +50,8 @@ class Worker:
         self.reason = ""
         """Why its turn was interrupted; empty if it was not, or ran out of time."""
         self.abandon_at = float("inf")
+        self.leaked = False
+        """A handler left something open on this task: it must not run another turn."""
 
     def interrupt(self, reason: str) -> None:
         """Cancel the turn in hand, at no cost to its message (G18)."""

@@ -33,6 +33,11 @@ log = logging.getLogger("callboard.node")
 
 SLICE_S = 0.001
 """How long the leader runs turns before other tasks have their chance, seconds."""
+SLICE_TURNS = 500
+"""The same in turns: what bounds a slice where time stands still, as it does in tests."""
+LOOK_UP = 15
+"""A mask: a running cell looks at the time every 16 turns."""
+RUNNING = Phase.RUNNING
 
 
 class Workers:
@@ -49,6 +54,9 @@ class Workers:
         self._head = self._beginnings.head
         self._begin = self._beginnings.begin
         self._clock = runtime.clock
+        self._tick = runtime.tick
+        self._slice_end = 0.0
+        self._slice_turns = 0
         self.suspended: set[Worker] = set()
         self.closing = False
         """No further turn begins; those that are suspended go on."""
@@ -92,29 +100,35 @@ class Workers:
                 raise
 
     async def _lead(self, worker: Worker) -> None:
-        ledger, schedule, clock = self._ledger, self._schedule, self._clock
-        slice_end = clock() + SLICE_S
+        ledger, schedule, tick = self._ledger, self._schedule, self._tick
+        self._begin_slice()
         while not self.finished:
             cell = None if self.closing or ledger.far_ahead else schedule.next()
             if cell is None:
                 if not ledger.commit():
                     await self._park()
-                    slice_end = clock() + SLICE_S
+                    self._begin_slice()
                 continue
             suspended = self._run(worker, cell)
             if suspended is not None:
                 self.start()
                 await self._stay(worker, suspended)
                 return
-            if worker.check.leaked():
+            if worker.leaked or worker.check.leaked():
                 self.start()
                 await worker.check.repair()
                 return
-            now = clock()
-            if now >= slice_end:
-                ledger.commit_if_old(now)
+            if self._slice_over():
+                ledger.commit_if_old(tick())
                 await trio.lowlevel.checkpoint()
-                slice_end = clock() + SLICE_S
+                self._begin_slice()
+
+    def _begin_slice(self) -> None:
+        self._slice_end = self._tick() + SLICE_S
+        self._slice_turns = SLICE_TURNS
+
+    def _slice_over(self) -> bool:
+        return self._slice_turns <= 0 or self._tick() >= self._slice_end
 
     async def _park(self) -> None:
         self._parked = trio.lowlevel.current_task()
@@ -129,15 +143,18 @@ class Workers:
         """Give a cell its turns, up to a quantum or until one suspends."""
         if cell.phase is not Phase.READY:
             return None
-        cell.phase = Phase.RUNNING
+        cell.phase = RUNNING
         cell.used_at = self._clock()
-        for _ in range(self._schedule.quantum):
+        turns = self._schedule.quantum
+        while turns:
             mail = self._head(cell)
             if mail is None:
                 break
+            turns -= 1
+            self._slice_turns -= 1
             begun = self._begin(cell, mail)
             if begun is None:
-                if cell.phase is Phase.RUNNING:
+                if cell.phase is RUNNING:
                     continue
                 break
             turn, spec, coroutine = begun
@@ -150,11 +167,11 @@ class Workers:
                 self._raised(turn, spec, error)
             else:
                 return Suspended(cell, turn, spec, coroutine, context, trap)
-            if cell.phase is not Phase.RUNNING or worker.check.leaked():
+            if cell.phase is not RUNNING or worker.leaked:
                 break
-            if self._ledger.far_ahead:
+            if not turns & LOOK_UP and (self._slice_over() or self._ledger.far_ahead):
                 break
-        if cell.phase is Phase.RUNNING:
+        if cell.phase is RUNNING:
             cell.phase = Phase.IDLE
             self._runtime.cells.consider(cell)
         return None
@@ -220,6 +237,7 @@ class Workers:
 
     def _returned(self, worker: Worker, turn: Turn, spec: HandlerSpec, result: Any) -> None:
         if worker.check.leaked():
+            worker.leaked = True
             self._fail(turn, spec, Leak("the handler left a cancel scope or a nursery open: use `with`"))
         else:
             try:

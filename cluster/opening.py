@@ -90,6 +90,7 @@ async def open_node(
             decide=decide,
             now_ns=now_ns,
             clock=trio.current_time,
+            tick=trio.current_time if _is_virtual() else time.perf_counter,
             random=random.Random(seed),
             speculation=speculation,
             roundtrip=roundtrip,
@@ -152,9 +153,11 @@ def _open_store(store: str | Path | Store, name: str, now_ns: Callable[[], int])
 
 def _wall_clock() -> Callable[[], int]:
     """The wall clock, which follows trio's virtual clock where there is one."""
-    if isinstance(trio.lowlevel.current_clock(), MockClock):
-        return _virtual_now
-    return time.time_ns
+    return _virtual_now if _is_virtual() else time.time_ns
+
+
+def _is_virtual() -> bool:
+    return isinstance(trio.lowlevel.current_clock(), MockClock)
 
 
 def _virtual_now() -> int:

@@ -13,6 +13,9 @@ from ..mailbox.letter import Letter
 VERSION: Final = 1
 """Raised when a field changes its meaning or goes; new ones may come at any time."""
 
+DEEPEST: Final = 100
+"""Containers within containers; what lies deeper is left out."""
+
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -29,14 +32,16 @@ def moment(ns: int | None) -> str | None:
     return at.isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
-def plain(data: Any) -> Any:
+def plain(data: Any, depth: int = 0) -> Any:
     """A decoded value as JSON can carry it: bytes become `{"$hex": …}`, keys text, and no number is NaN."""
     if isinstance(data, bytes | bytearray | memoryview):
         return {"$hex": bytes(data).hex()}
+    if isinstance(data, Mapping | list | tuple) and depth > DEEPEST:
+        return "…"
     if isinstance(data, Mapping):
-        return {_key(name): plain(each) for name, each in data.items()}
+        return {_key(name): plain(each, depth + 1) for name, each in data.items()}
     if isinstance(data, list | tuple):
-        return [plain(each) for each in data]
+        return [plain(each, depth + 1) for each in data]
     if isinstance(data, float) and not math.isfinite(data):
         return str(data)
     if data is None or isinstance(data, bool | int | float | str):

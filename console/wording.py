@@ -1,6 +1,7 @@
 """Wording: times, numbers, values and messages as people read them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import repeat
 from typing import Any, Final
 
 from ..mailbox.letter import Letter
@@ -11,7 +12,8 @@ _UNITS: Final = ((2 * 86_400, 86_400, "d"), (2 * 3600, 3600, "h"), (120, 60, "mi
 """From so many seconds on, count in this many seconds, called so."""
 
 MOST: Final = 400
-"""Characters of one value, unless all is asked for."""
+"""Characters of one value."""
+DEEPEST: Final = 50
 
 
 def duration(ns: int) -> str:
@@ -19,7 +21,7 @@ def duration(ns: int) -> str:
     seconds = max(ns, 0) / SECOND
     for least, size, unit in _UNITS:
         if seconds >= least:
-            return f"{seconds / size:.0f} {unit}"
+            return f"{seconds // size:.0f} {unit}"
     return f"{seconds:.1f} s" if seconds < 9.95 else f"{seconds:.0f} s"
 
 
@@ -33,52 +35,83 @@ def due(then_ns: int, now_ns: int) -> str:
     return f"in {duration(then_ns - now_ns)}" if then_ns > now_ns else f"due {ago(then_ns, now_ns)}"
 
 
-def count(number: int, noun: str, *, more: bool = False) -> str:
-    """A number of things: `1 actor`, `1,204 actors`; `more` says there are even more."""
-    return f"{number:,}{'+' if more else ''} {noun if number == 1 and not more else f'{noun}s'}"
+def count(number: int, noun: str, *, plural: str = "", more: bool = False) -> str:
+    """A number of things: `1 actor`, `1,204 actors`; with `more`, there are even more: `10,000+ timers`."""
+    many = plural or f"{noun}s"
+    return f"{number:,}{"" if not more else "+"} {noun if number == 1 and not more else many}"
 
 
 def value(data: Any, most: int = MOST) -> str:
-    """A decoded value in one line, much like Python writes it; bytes in hex."""
-    text = safe(_write(data, most))
-    return text if len(text) <= most else f"{text[:most]}… ({len(text):,} characters; --json shows all)"
-
-
-def _write(data: Any, most: int) -> str:
-    if isinstance(data, bytes | bytearray | memoryview):
-        data = bytes(data)
-        shown = data[: most // 2].hex()
-        return f"0x{shown}" if len(data) <= most // 2 else f"0x{shown}… ({len(data):,} bytes)"
-    if isinstance(data, list | tuple):
-        return f"[{', '.join(_write(each, most) for each in data)}]"
-    if isinstance(data, Mapping):
-        pairs = (f"{_write(name, most)}: {_write(each, most)}" for name, each in data.items())
-        return f"{{{', '.join(pairs)}}}"
-    return repr(data)
+    """A decoded value in one line, much as Python writes it, bytes in hex; cut off where it is long."""
+    return safe(_cut(_write(data, most), most))
 
 
 def message(letter: Letter, home: str = "", most: int = MOST) -> str:
     """A message as a call, `deposit(amount=30)`; its type stands before it unless it is the mailbox's own."""
+    trouble = f"(unreadable: {letter.problem})"
     if letter.problem and not letter.handler:
-        return f"(unreadable: {safe(letter.problem)})"
-    body = letter.body
-    if isinstance(body, Mapping):
-        inside = ", ".join(f"{name}={_write(each, most)}" for name, each in body.items())
-    else:
-        inside = _write(body, most)
+        return safe(trouble)
     whose = f"{letter.type}." if letter.type != home else ""
-    text = safe(f"{whose}{letter.handler}({inside})")
-    text = text if len(text) <= most else f"{text[:most]}…)"
-    return f"{text} (unreadable: {safe(letter.problem)})" if letter.problem else text
+    text = _cut((f"{whose}{letter.handler}(", *_arguments(letter.body, most), ")"), most)
+    return safe(f"{text} {trouble}" if letter.problem else text)
+
+
+def _arguments(body: Any, most: int) -> Iterator[str]:
+    if not isinstance(body, Mapping):
+        yield from _write(body, most)
+        return
+    for comma, (name, each) in zip(_commas(), body.items(), strict=False):
+        yield f"{comma}{name}="
+        yield from _write(each, most)
+
+
+def _write(data: Any, most: int, depth: int = 0) -> Iterator[str]:
+    """A value in pieces, so that nobody waits for the end of a long one."""
+    if depth > DEEPEST:
+        yield "…"
+    elif isinstance(data, str):
+        yield repr(data[: most + 1])
+    elif isinstance(data, bytes | bytearray | memoryview):
+        yield f"0x{bytes(data[:most]).hex()}"
+    elif isinstance(data, list | tuple):
+        yield "["
+        for comma, each in zip(_commas(), data, strict=False):
+            yield comma
+            yield from _write(each, most, depth + 1)
+        yield "]"
+    elif isinstance(data, Mapping):
+        yield "{"
+        for comma, (name, each) in zip(_commas(), data.items(), strict=False):
+            yield comma
+            yield from _write(name, most, depth + 1)
+            yield ": "
+            yield from _write(each, most, depth + 1)
+        yield "}"
+    else:
+        yield repr(data)
+
+
+def _commas() -> Iterator[str]:
+    yield ""
+    yield from repeat(", ")
+
+
+def _cut(pieces: Iterable[str], most: int) -> str:
+    text = ""
+    for piece in pieces:
+        text += piece
+        if len(text) > most:
+            return f"{text[:most]}…"
+    return text
 
 
 def hex_lines(data: bytes, most: int = 1024) -> list[str]:
-    """Bytes nobody can read, as offset, hex and text, 16 to a line."""
+    """Bytes that nobody could decode, as offset, hex and text, 16 to a line."""
     lines: list[str] = []
     for at in range(0, min(len(data), most), 16):
         row = data[at : at + 16]
         text = "".join(chr(byte) if 32 <= byte < 127 else "." for byte in row)
         lines.append(f"{at:06x}  {row.hex(' '):<47}  {text}")
     if len(data) > most:
-        lines.append(f"… {len(data) - most:,} bytes more; --json has all")
+        lines.append(f"… {len(data) - most:,} bytes more; --json shows all")
     return lines

@@ -3,12 +3,13 @@
 LMDB keeps one file as a tree of pages, never overwrites a page that the last commit needs, and makes a
 commit visible by writing one small meta page after an fsync. So a crash at any moment leaves the store as
 after some commit, and readers never wait for the writer. The price is a list of traps; each line
-below that looks odd answers one of them (docs/format.md, "What LMDB does").
-
-Durability is LMDB's default, fsync at every commit: without it half of all power losses destroy the file.
+below that looks odd answers one of them (docs/format.md, "What LMDB does"). Durability is
+LMDB's default, fsync at every commit: without it half of all power losses destroy the file.
 """
 
+import errno
 import logging
+import os
 from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -22,13 +23,13 @@ from .errors import StoreDamaged, StoreError, StoreFailed, StoreFull
 from .identity import Identity
 from .lock import StoreLock, refused_opening
 from .snapshot import DiskSnapshot
-from .store import MAX_KEY, Snapshot, Table, Usage, Writes
+from .store import Snapshot, Table, Usage, Writes
 
 MAP_SIZE: Final = 64 << 30
 """Address space reserved for the file at first; it costs no disk, and grows when it is used up."""
 _MAP_STEP: Final = 1 << 20
-_TRANSIENT: Final = {0, faults.MAP_RESIZED, faults.READERS_FULL}
-"""Codes of reads that a growing map ended, 0 if it grew in this process, and of a crowd of readers."""
+_ATTEMPTS: Final = 100
+"""How often a read is tried that a growing map or a crowd of readers ended."""
 _VERSION: Final[dict[str, Any]] = {"lib_version": 0} if int(lmdb.__version__.partition(".")[0]) >= 3 else {}
 """LMDB 0.9 always: else an environment variable chooses, and neither version reads the other's files."""
 
@@ -116,7 +117,7 @@ class DiskStore:
         """Begins every read; replaced by a refusal at the end, so that no read need ask."""
         self._refusal: StoreError | None = None if lock else faults.only_to_look(path)
         """Why nothing may be committed any more."""
-        self._closed = False
+        self._closed = self._growing = False
         self._opened = self._data_file.stat()
         fork.guard(self)
 
@@ -141,8 +142,8 @@ class DiskStore:
         try:
             with self._begin(self._tables[table]) as txn:
                 return txn.get(key)
-        except lmdb.Error as error:
-            return self._read_again(error, lambda view: view.get(table, key))
+        except lmdb.Error:
+            return self._read(lambda view: view.get(table, key))
 
     def scan(
         self, table: Table, start: bytes = b"", stop: bytes | None = None, limit: int = 1000
@@ -162,33 +163,37 @@ class DiskStore:
     def snapshot(self) -> Generator[Snapshot]:
         """See `Store.snapshot`."""
         try:
-            with self._begin_view() as txn:
+            with self._persist(self._begin) as txn:
                 yield DiskSnapshot(txn, self._tables)
         except lmdb.Error as error:
-            raise faults.read_error(error.code, str(error), self.path) from error
+            raise faults.read_error(error, self.path) from error
 
     def _read(self, read: Callable[[Snapshot], T]) -> T:
-        try:
+        def once() -> T:
             with self._begin() as txn:
                 return read(DiskSnapshot(txn, self._tables))
-        except lmdb.Error as error:
-            return self._read_again(error, read)
 
-    def _read_again(self, error: lmdb.Error, read: Callable[[Snapshot], T]) -> T:
-        """Read once more if the map grew under the first attempt, here or in another process."""
-        if error.code not in _TRANSIENT:
-            raise faults.read_error(error.code, str(error), self.path) from error
-        with self.snapshot() as view:
-            return read(view)
+        return self._persist(once)
 
-    def _begin_view(self) -> "lmdb.Transaction[bytes]":
-        try:
-            return self._begin()
-        except lmdb.MapResizedError:  # another process grew the map: adopt its size
+    def _persist(self, act: Callable[[], T]) -> T:
+        """Do it again if the map grew under it, in this process or another, or too many read at once."""
+        for _ in range(_ATTEMPTS):
+            try:
+                return act()
+            except lmdb.Error as error:
+                self._mend(error)
+        return act()
+
+    def _mend(self, error: lmdb.Error) -> None:
+        code = faults.code_of(error)
+        if code == faults.MAP_RESIZED:  # another process grew the map: adopt its size
             self._env.set_mapsize(0)
-        except lmdb.ReadersFullError:
+        elif code == faults.READERS_FULL:
             self._env.reader_check()
-        return self._begin()
+        elif code not in {0, errno.EINVAL}:  # these two come while the writer's thread moves the map
+            raise faults.read_error(error, self.path) from error
+        while self._growing:
+            os.sched_yield()
 
     def commit(self, writes: Writes) -> None:
         """See `Store.commit`."""
@@ -214,7 +219,7 @@ class DiskStore:
 
     def _apply_again(self, error: lmdb.Error, writes: Writes) -> None:
         """Grow the map as often as it takes; the batch is as it was, and nothing of it was applied."""
-        while error.code == faults.MAP_FULL:
+        while faults.code_of(error) == faults.MAP_FULL:
             self._grow(faults.batch_size(writes))
             try:
                 self._apply(writes)
@@ -227,35 +232,33 @@ class DiskStore:
     def _grow(self, needed: int) -> None:
         limit = self._env.info()["map_size"]
         grown = max(2 * limit, limit + 4 * needed)
+        self._growing = True
         try:
             self._env.set_mapsize(-(-grown // _MAP_STEP) * _MAP_STEP)
         except (lmdb.Error, OverflowError) as error:
             raise faults.cannot_grow(self.path, limit, str(error)) from error
+        finally:
+            self._growing = False
         _log.info("the map of %s grew from %d to %d bytes", self.path, limit, grown)
 
     def _commit_failure(self, error: lmdb.Error, writes: Writes) -> Exception:
-        if error.code == faults.BAD_VALUE_SIZE:
-            return ValueError(f"a key of the batch is empty or longer than {MAX_KEY} bytes ({error})")
-        found = faults.commit_error(error.code, str(error), self.path, faults.batch_size(writes))
-        if isinstance(found, StoreFull) and not self._can_write():
-            found = faults.failed(self.path, str(error))
+        found = faults.commit_error(error, self.path, writes)
+        if isinstance(found, StoreFull):
+            try:
+                self._env.begin(write=True).abort()
+            except lmdb.Error as panic:  # a meta page could not be written: there is no way on
+                found = faults.failed(self.path, str(panic))
         if isinstance(found, StoreFailed | StoreDamaged):
             self._refusal = found  # after it nothing may be acknowledged, whatever the disk says next
         return found
 
-    def _can_write(self) -> bool:
-        """Whether LMDB would begin another commit: a meta page that failed to be written forbids it."""
-        try:
-            self._env.begin(write=True).abort()
-        except lmdb.Error:
-            return False
-        return True
-
     def tend(self) -> None:
         """See `Store.tend`."""
-        if self._closed or not self._lock:
-            self._begin().abort()  # says what is wrong, if anything is
+        self._begin().abort()  # refuses if the store is closed
+        if self._lock is None:
             return
+        if self._refusal is not None:
+            raise type(self._refusal)(*self._refusal.args)
         self._env.reader_check()
         if not (self._lock.still_held() and preflight.is_still(self._data_file, self._opened)):
             self._refusal = faults.replaced(self.path)
@@ -263,7 +266,7 @@ class DiskStore:
 
     def usage(self) -> Usage:
         """See `Store.usage`."""
-        with self._begin_view() as txn:
+        with self._persist(self._begin) as txn:
             stats = [txn.stat(table) for table in self._tables]
         pages = sum(stat["branch_pages"] + stat["leaf_pages"] + stat["overflow_pages"] for stat in stats)
         return Usage(

@@ -5,7 +5,6 @@ append fields and may use new numbers in `extra`; an older reader skips both. It
 refuse a flag it does not know, since a flag changes what the message means.
 """
 
-from enum import IntFlag
 from typing import Final
 
 import msgspec
@@ -16,22 +15,22 @@ MAX_BODY: Final = 64 * 1024
 """The largest body, in bytes, of this format's unchunked messages."""
 
 
-class Flag(IntFlag):
+class Flag:
     """What is special about a message. Unknown flags are refused."""
 
-    ASKED = 1
+    ASKED: Final = 1
     """Somebody outside a turn waits for the reply."""
-    REQUESTED = 2
+    REQUESTED: Final = 2
     """A request of a turn: the reply goes to the mailbox `sender` under number `Extra.REQUEST`."""
-    KEYED = 4
+    KEYED: Final = 4
     """A keyed timer's message: void if its key was cancelled or set again."""
-    MARKED = 8
+    MARKED: Final = 8
     """Sent with an id: its outcome is kept under `Extra.MARK`."""
-    REPLY = 16
+    REPLY: Final = 16
     """An outcome of a request, on its way to a `then` or `failed` handler."""
-    REPLAYED = 32
+    REPLAYED: Final = 32
     """Taken back from the dead letters: dedup marks do not apply."""
-    CHUNKED = 64
+    CHUNKED: Final = 64
     """Reserved: the body lies in chunks."""
 
 

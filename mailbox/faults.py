@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from .errors import StoreDamaged, StoreError, StoreFailed, StoreForked, StoreFull, StoreUnavailable
-from .store import Writes
+from .store import MAX_KEY, Writes
 
 PAGE_NOT_FOUND: Final = -30797
 CORRUPTED: Final = -30796
@@ -39,8 +39,17 @@ SLACK: Final = 1 << 20
 """Free bytes a commit must find beyond its own; a file system with less counts as full."""
 
 
-def commit_error(code: int, text: str, path: Path, size: int) -> StoreError:
-    """The error of a commit of about `size` bytes that LMDB ended with this code."""
+def code_of(error: Exception) -> int:
+    """LMDB's code or the system's; 0 for what LMDB's binding found out by itself."""
+    code = error.errno if isinstance(error, OSError) else getattr(error, "code", None)
+    return code or 0
+
+
+def commit_error(error: Exception, path: Path, writes: Writes) -> StoreError | ValueError:
+    """The error of a commit that LMDB ended so."""
+    code, text, size = code_of(error), str(error), batch_size(writes)
+    if code == BAD_VALUE_SIZE:
+        return ValueError(f"a key of the batch is empty or longer than {MAX_KEY} bytes ({text})")
     if code in NO_ROOM or (code in PERHAPS_NO_ROOM and not has_room(path, size)):
         return StoreFull(
             f"no room for {size} bytes in {path} ({text}). Nothing was lost and the store is as before: "
@@ -100,8 +109,9 @@ def cannot_grow(path: Path, limit: int, text: str) -> StoreFull:
     )
 
 
-def read_error(code: int, text: str, path: Path) -> StoreError:
-    """The error of a read that LMDB ended with this code."""
+def read_error(error: Exception, path: Path) -> StoreError:
+    """The error of a read that LMDB ended so."""
+    code, text = code_of(error), str(error)
     if code in DAMAGE:
         return damaged(path, text)
     if code == READERS_FULL:
@@ -112,8 +122,9 @@ def read_error(code: int, text: str, path: Path) -> StoreError:
     return StoreError(f"a read of {path} failed ({text}). Try again; if it fails again, open the store anew")
 
 
-def open_error(code: int, text: str, path: Path) -> StoreError:
-    """The error of an opening that LMDB or the system ended with this code."""
+def open_error(error: Exception, path: Path) -> StoreError:
+    """The error of an opening that LMDB or the system ended so."""
+    code, text = code_of(error), str(error)
     if code in DAMAGE:
         return damaged(path, text)
     if code in REFUSED:

@@ -127,8 +127,7 @@ def refused_opening(error: Exception, path: Path) -> StoreError:
     """The error of an opening that the system or LMDB refused; LMDB opens a file once in a process."""
     if "already open in this process" in str(error):
         return in_use(path, read_holder(path))
-    code = error.errno if isinstance(error, OSError) else getattr(error, "code", 0)
-    return open_error(code or 0, str(error), path)
+    return open_error(error, path)
 
 
 def describe(holder: Holder) -> str:

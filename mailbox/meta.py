@@ -53,11 +53,12 @@ def read_identity(get: Callable[[bytes], bytes | None], where: str) -> Identity:
         StoreDamaged: a record's checksum or shape is wrong, or one is missing.
     """
     check_format(get(FORMAT_KEY), where)
+    node = get(NODE_KEY)
     try:
         return Identity(
             uuid=unseal(_found(get(UUID_KEY))),
             incarnation=unpack_number(_found(get(INCARNATION_KEY))),
-            node=unseal(get(NODE_KEY) or seal(b"")).decode(),
+            node="" if node is None else unseal(node).decode(),
             created=False,
             clean=unpack_number(_found(get(CLEAN_KEY))) == 1,
         )

@@ -38,7 +38,8 @@ def is_retried(policy: Retry, error: BaseException) -> bool:
     if isinstance(error, policy.on):
         return True
     if isinstance(error, BaseExceptionGroup):
-        return all(is_retried(policy, each) for each in error.exceptions)
+        exceptions: tuple[BaseException, ...] = error.exceptions
+        return all(is_retried(policy, each) for each in exceptions)
     # A SystemExit is a failure of its turn like any exception, and Exception means any.
     return isinstance(error, SystemExit) and Exception in policy.on
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import attrs
 
-from callboard import Actor, ActorRef, handler
+from callboard import Actor, ActorRef, Refusal, handler
 
 from .parsing import Unparsed, parse_file
 from .sources import python_files
@@ -169,25 +169,31 @@ class Parser(Actor):
         return self.turn.spawn(Module(name, self.contents, self.report), name=module_address(name))
 
 
+class OtherRoot(Refusal):
+    """The store holds the index of another folder."""
+
+
 class Crawler(Actor):
     """Finds the files and deals them out to parsers."""
 
     root: Path
-    report: ActorRef[Report]
     contents: ActorRef[Contents]
-    started: bool = False
+    report: ActorRef[Report]
+    begun: bool = False
 
     @handler
-    async def crawl(self, parsers: int) -> None:
+    async def crawl(self, root: Path, parsers: int) -> None:
         """Deal out every file, once: whoever starts the program again asks again."""
-        if self.started:
+        if root != self.root:
+            raise OtherRoot(f"this store holds the index of {self.root}, not of {root}: give another --store")
+        if self.begun:
             return
-        self.started = True
+        self.begun = True
         refs = [
-            self.turn.spawn(Parser(self.root, self.contents, self.report), name=f"parser/{number}")
+            self.turn.spawn(Parser(root, self.contents, self.report), name=f"parser/{number}")
             for number in range(parsers)
         ]
-        paths = python_files(self.root)
+        paths = python_files(root)
         for number, path in enumerate(paths):
             await refs[number % parsers].tell(Parser.parse(path))
         await self.report.tell(Report.found(len(paths)))
@@ -199,7 +205,7 @@ def module_address(name: str) -> str:
 
 
 def in_parts(names: list[str]) -> Iterator[list[str]]:
-    """Names in lists that fit into a message; one empty list if there are none, so that its module is known."""
+    """Names in lists that fit into a message; one empty list if there are none, so that it appears."""
     part: list[str] = []
     size = 0
     for name in names:

@@ -3,8 +3,11 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
+
+V = TypeVar("V")
 
 
 @dataclass
@@ -14,7 +17,11 @@ class Entry:
     importers: dict[str, int] = field(default_factory=dict[str, int])
     """Modules that import it, and in how many statements each."""
     defines: list[str] = field(default_factory=list[str])
-    """Its top-level names; empty for a module that is only imported."""
+    """Its top-level names, sorted; empty for a module that is only imported."""
+
+    def add(self, importer: str, statements: int) -> None:
+        """Count import statements of another module."""
+        self.importers[importer] = self.importers.get(importer, 0) + statements
 
 
 @dataclass
@@ -47,12 +54,12 @@ def load(path: Path) -> Index:
 
 
 def differences(one: Index, other: Index) -> Iterator[str]:
-    """Everything in which two indexes are not equal, one line each; nothing is sorted away or counted twice."""
+    """Everything in which two indexes are not equal, one line each."""
     yield from unequal("module", one.modules, other.modules)
     yield from unequal("does not parse:", one.unparsed, other.unparsed)
 
 
-def unequal[V](what: str, one: dict[str, V], other: dict[str, V]) -> Iterator[str]:
+def unequal(what: str, one: dict[str, V], other: dict[str, V]) -> Iterator[str]:
     """The keys under which two dicts differ."""
     for key in sorted({*one, *other}):
         if one.get(key) != other.get(key):

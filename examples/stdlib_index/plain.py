@@ -16,9 +16,10 @@ def plain_index(root: Path) -> Index:
         if isinstance(found, Unparsed):
             index.unparsed[path] = found.why
             continue
-        index.entry(found.module).defines += found.defines
+        entry = index.entry(found.module)
+        entry.defines = sorted(entry.defines + found.defines)
         for name, statements in found.imports.items():
-            index.entry(name).importers[found.module] = statements
+            index.entry(name).add(found.module, statements)
     return index
 
 

@@ -1,0 +1,242 @@
+"""`ls`, `show` and `peek`: mailboxes, one mailbox, its mail. They take nothing and change nothing."""
+
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from ..mailbox.identity import show_number
+from ..mailbox.letter import Letter
+from ..mailbox.reading import find_mailbox, list_mailboxes, list_timers, peek as peek_mail, show_mailbox
+from ..mailbox.records import open_key
+from ..mailbox.store import Store, Table
+from ..mailbox.views import MailboxDetail, MailboxView, TimerView
+from . import jsonl, wording
+from .exits import ProblemsFound
+from .patterns import Matcher, is_plain, matcher
+from .showing import CONDITIONS, mailbox_fields, mailbox_lines, mailbox_row, require_whole
+from .tables import Column, Table as TextTable
+from .terminal import line_width, put, say
+from .totals import MOST_TIMERS, Totals
+from .viewing import is_utf8, json_option, looking, nobody_called, now_ns, standing_still, store_option
+
+PAGE: Final = 500
+"""Mailboxes read from one commit, and shown, at a time."""
+
+_SORTS: Final[dict[str, Callable[[MailboxView], Any]]] = {
+    "name": lambda view: view.name,
+    "mail": lambda view: (-view.mail, view.name),
+    "age": lambda view: (view.oldest or 1 << 64, view.name),
+    "attempts": lambda view: (-view.attempts, view.name),
+}
+
+
+@click.command("ls")
+@click.argument("pattern", required=False)
+@store_option
+@click.option("--type", "type_", metavar="TYPE", help="Only actors of this type; * stands for any text.")
+@click.option(
+    "--sort",
+    type=click.Choice(list(_SORTS)),
+    help="By name, most mail, oldest mail or most attempts. By default in the order in which they were made.",
+)
+@json_option
+def list_command(
+    path: Path, pattern: str | None, type_: str | None, sort: str | None, *, as_json: bool
+) -> None:
+    """List the mailboxes and the actors behind them.
+
+    PATTERN is a name in which * stands for any text, such as 'order/*'.
+    """
+    with looking(path) as store:
+        totals = Totals()
+        pages = _matching(store, pattern, type_, totals)
+        if sort:
+            everything = [view for page in pages for view in page]
+            pages = iter([sorted(everything, key=_SORTS[sort])])
+        if as_json:
+            _put_lines(pages)
+        else:
+            _put_table(pages)
+            say(_summary(store, totals, filtered=bool(pattern or type_), whole=not is_plain(pattern)))
+    if totals.damaged:
+        raise ProblemsFound(
+            f"{wording.count(totals.damaged, 'mailbox record')} cannot be read: the store is damaged there. "
+            "The other mailboxes are not affected; keep a copy for examination and restore a backup"
+        )
+
+
+def _matching(store: Store, pattern: str | None, type_: str | None, totals: Totals) -> Iterator[list[MailboxView]]:
+    """The mailboxes that are wanted, page by page; those that cannot be read always are."""
+    fits_name, fits_type = matcher(pattern), matcher(type_)
+    for page in _named(store, pattern) if pattern and is_plain(pattern) else _pages(store):
+        wanted: list[MailboxView] = []
+        for view in page:
+            shown = bool(view.problem or (fits_name(view.name) and fits_type(view.type)))
+            totals.add(view, shown=shown)
+            if shown:
+                wanted.append(view)
+        yield wanted
+
+
+def _named(store: Store, name: str) -> Iterator[list[MailboxView]]:
+    view = find_mailbox(store, name) if is_utf8(name) else None
+    yield [view] if view else []
+
+
+def _pages(store: Store) -> Iterator[list[MailboxView]]:
+    """All mailboxes that there are now; those that a running node makes meanwhile are left out."""
+    newest = store.last(Table.BOXES)
+    after, end = 0, open_key(newest) if newest else 0
+    while after < end and (page := list_mailboxes(store, after=after, limit=PAGE)):
+        yield [view for view in page if view.box <= end]
+        after = page[-1].box
+
+
+def _put_lines(pages: Iterator[list[MailboxView]]) -> None:
+    for page in pages:
+        for view in page:
+            put(jsonl.line(**mailbox_fields(view)))
+
+
+def _put_table(pages: Iterator[list[MailboxView]]) -> None:
+    table = TextTable(
+        [
+            Column("NAME", elastic=True),
+            Column("TYPE", elastic=True),
+            Column("CONDITION", colors=CONDITIONS),
+            Column("MAIL", right=True),
+            Column("OLDEST", right=True),
+            Column("ATTEMPTS", right=True),
+            Column("", elastic=True),
+        ],
+        width=line_width(),
+    )
+    for page in pages:
+        now = now_ns()
+        for line in table.page([mailbox_row(view, now) for view in page]):
+            put(line)
+
+
+def _summary(store: Store, totals: Totals, *, filtered: bool, whole: bool) -> str:
+    if not whole:
+        return "" if totals.shown else "no mailbox has that name"
+    found = f"{totals.shown:,} of {wording.count(totals.mailboxes, 'mailbox', plural='mailboxes')} shown; in all "
+    return f"{found if filtered else ''}{totals.sentence(store)}"
+
+
+@click.command("show")
+@click.argument("name")
+@store_option
+@json_option
+def show_command(path: Path, name: str, *, as_json: bool) -> None:
+    """Show one actor: condition, state, timers, and the failure it is dealing with."""
+    with looking(path) as store:
+        detail = None
+        head: list[Letter] = []
+        timers: list[TimerView] = []
+        if is_utf8(name):
+            with standing_still(store) as still:
+                detail = show_mailbox(still, name)
+                head = peek_mail(still, name, limit=1)
+                timers = [timer for timer in list_timers(still, limit=MOST_TIMERS) if _is_message_to(name, timer)]
+        if detail is None:
+            raise nobody_called(store, name)
+    require_whole(detail.view)
+    if as_json:
+        put(jsonl.line(**_detail_fields(detail, head, timers)))
+    else:
+        for line in mailbox_lines(detail, head, timers, now_ns()):
+            put(line)
+    if detail.state_problem:
+        raise ProblemsFound(
+            f"the state of {name!r} cannot be read ({detail.state_problem}): the store is damaged there. "
+            "Its mail and the other actors are not affected; restore a backup"
+        )
+
+
+def _is_message_to(name: str, timer: TimerView) -> bool:
+    return timer.to == name and timer.letter is not None
+
+
+def _detail_fields(detail: MailboxDetail, head: list[Letter], timers: list[TimerView]) -> Mapping[str, Any]:
+    return {
+        **mailbox_fields(detail.view),
+        "state": detail.state,
+        "state_problem": detail.state_problem or None,
+        "head": jsonl.letter_fields(head[0]) if head else None,
+        "timers": [
+            {
+                "due": jsonl.moment(timer.due),
+                "key": timer.key or None,
+                "setter": timer.setter or None,
+                **jsonl.letter_fields(timer.letter),
+            }
+            for timer in timers
+            if timer.letter is not None
+        ],
+    }
+
+
+@click.command("peek")
+@click.argument("name")
+@store_option
+@click.option("-n", "--number", type=click.IntRange(min=1), default=10, show_default=True, help="At most so many.")
+@json_option
+def peek_command(path: Path, name: str, number: int, *, as_json: bool) -> None:
+    """Show the mail of an actor, the next message first, and take nothing."""
+    with looking(path) as store:
+        view = None
+        letters: list[Letter] = []
+        if is_utf8(name):
+            with standing_still(store) as still:
+                view = find_mailbox(still, name)
+                letters = peek_mail(still, name, limit=number)
+        if view is None:
+            raise nobody_called(store, name)
+    attempts = [letter.attempts for letter in letters]
+    if letters:
+        attempts[0] += view.attempts  # only the message in hand has been tried here
+    if as_json:
+        for letter, tried in zip(letters, attempts, strict=True):
+            put(jsonl.line(**jsonl.letter_fields(letter), attempts=tried))
+    else:
+        _put_mail(view, letters, attempts)
+    require_whole(view)
+    damaged = sum(bool(letter.problem) for letter in letters)
+    if damaged:
+        raise ProblemsFound(
+            f"{wording.count(damaged, 'message')} of these cannot be read; when the turn comes, what is left of "
+            "each becomes a dead letter: callboard dead ls"
+        )
+
+
+def _put_mail(view: MailboxView, letters: list[Letter], attempts: list[int]) -> None:
+    table = TextTable(
+        [
+            Column("ID"),
+            Column("MESSAGE", elastic=True),
+            Column("FROM", elastic=True),
+            Column("SENT", right=True),
+            Column("ATTEMPTS", right=True),
+        ],
+        width=line_width(),
+    )
+    now = now_ns()
+    rows = [
+        [
+            show_number(letter.number) if letter.number else "-",
+            wording.message(letter, view.type),
+            letter.sender or ("outside" if letter.number else "-"),
+            wording.ago(letter.sent_at, now) if letter.sent_at else "-",
+            str(tried),
+        ]
+        for letter, tried in zip(letters, attempts, strict=True)
+    ]
+    for line in table.page(rows):
+        put(line)
+    if not letters:
+        say(f"{view.name!r} has no mail")
+    elif len(letters) < view.mail:
+        say(f"{len(letters):,} of {wording.count(view.mail, 'message')}; -n shows more")

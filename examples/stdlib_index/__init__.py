@@ -1,0 +1,1 @@
+"""The standard library, indexed by actors that are killed on the way."""

@@ -1,4 +1,4 @@
-"""Containers: lists, tuples, sets, dicts, deques, counters and unions of other kinds.
+"""Containers: lists, tuples, sets, dicts, deques and counters of other kinds.
 
 A check returns the container itself if nothing in it had to be converted.
 """
@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Iterable
 from operator import is_
-from typing import TYPE_CHECKING, Any, Union
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from .kinds import Form, Inexact, Int, Kind, Names, generic, type_of, unsupported
+from .kinds import Form, Inexact, Int, Kind, generic, type_of, unsupported
+from .plain import Plain
 
 if TYPE_CHECKING:
     from .ref import Post
@@ -138,7 +139,7 @@ class SetKind(Kind):
 
 def require_hashable(text: str, member: Kind) -> None:
     """Refuse sets and keys of things that change."""
-    if not member.immutable and type(member).__name__ != "Plain":
+    if not member.immutable and not isinstance(member, Plain):
         raise unsupported(text, f"{member.text} can change, and so cannot be a key or a member of a set")
 
 
@@ -236,50 +237,3 @@ class DequeKind(Kind):
     def lift(self, value: Any, post: Post | None) -> Any:
         maxlen, members = value
         return deque([self.member.lift(each, post) for each in members], maxlen)
-
-
-class UnionKind(Kind):
-    """`X | None`, and members that the wire tells apart."""
-
-    def __init__(self, members: tuple[Kind, ...]) -> None:
-        self.members = members
-        self.text = " | ".join(member.text for member in members)
-        self.native = all(member.native for member in members)
-        self.immutable = all(member.immutable for member in members)
-        self.wire = generic(Union, *(member.wire for member in members))
-        self.accepts = tuple(type_ for member in members for type_ in member.accepts)
-        self.decoded = tuple(type_ for member in members for type_ in member.decoded)
-        self.forms = frozenset[Form]().union(*(member.forms for member in members))
-        self._by_value = {type_: member for member in members for type_ in member.accepts}
-        self._by_wire = {type_: member for member in members for type_ in member.decoded}
-        self._float = self._by_value.get(float)
-        # At most one member cannot list its types (plain data, a record in itself): whatever else is its.
-        self._other = next((member for member in members if not member.accepts), None)
-
-    def check(self, value: Any) -> Any:
-        kind = self._by_value.get(type_of(value), self._other)
-        if kind is None and type(value) is int:
-            kind = self._float
-        if kind is None:
-            raise self.refuse(value)
-        return kind.check(value)
-
-    def passes(self, variable: str, names: Names) -> str | None:
-        tests = [member.passes(variable, names) for member in self.members]
-        if None in tests:
-            return None
-        return "(" + " or ".join(f"({test})" for test in tests) + ")"
-
-    def lower(self, value: Any) -> Any:
-        if self.native:
-            return value
-        kind = self._by_value.get(type_of(value), self._other)
-        assert kind is not None
-        return kind.lower(value)
-
-    def lift(self, value: Any, post: Post | None) -> Any:
-        if self.native:
-            return value
-        kind = self._by_wire.get(type_of(value), self._other)
-        assert kind is not None
-        return kind.lift(value, post)

@@ -16,8 +16,6 @@ from enum import Enum
 from reprlib import Repr
 from typing import TYPE_CHECKING, Any, Final, TypeGuard
 
-import msgspec
-
 from .errors import DefinitionError
 
 if TYPE_CHECKING:
@@ -25,8 +23,6 @@ if TYPE_CHECKING:
 
 INT_MIN: Final = -(2**63)
 INT_MAX: Final = 2**64 - 1
-DEEPEST: Final = 64
-"""How deep plain data and records that hold themselves may nest."""
 
 _short = Repr()
 _short.maxstring = _short.maxother = _short.maxlong = 60
@@ -103,6 +99,8 @@ class Kind:
     decoded: tuple[type[Any], ...] = ()
     """Exact types of what msgspec reads for `wire`."""
     forms: frozenset[Form]
+    tagged: bool = False
+    """Whether it says its type on the wire, so that several may stand in one union."""
 
     def check(self, value: Any) -> Any:
         """The value, converted if an int stands for a float.
@@ -210,90 +208,6 @@ def check_text(text: str) -> None:
         text.encode()
     except UnicodeEncodeError:
         raise Inexact("text", text, "it holds a lone surrogate: store it as bytes") from None
-
-
-class Plain(Kind):
-    """`Any` and `object`: plain data, checked to its leaves. Mutable, since it may hold lists."""
-
-    immutable = False
-    wire = Any
-    forms = frozenset({Form.ANY})
-
-    def __init__(self, text: str) -> None:
-        self.text = text
-
-    def check(self, value: Any) -> Any:
-        _check_plain(value, 0)
-        return value
-
-
-_INT, _STR = Int(), Str()
-
-
-def _check_plain(value: Any, depth: int) -> None:
-    kind = type_of(value)
-    if kind is str:
-        _STR.check(value)
-    elif kind is int:
-        _INT.check(value)
-    elif kind is list or kind is dict:
-        if depth >= DEEPEST:
-            raise Inexact(f"plain data at most {DEEPEST} deep", value)
-        _check_members(value, depth + 1)
-    elif value is not None and kind not in (bool, float, bytes):
-        raise Inexact(
-            "plain data (None, bool, int, float, str, bytes, list, dict with str keys)",
-            value,
-            "annotate its type",
-        )
-
-
-def _check_members(value: Any, depth: int) -> None:
-    keyed = type_of(value) is dict
-    for key, member in value.items() if keyed else enumerate(value):
-        try:
-            if keyed:
-                _check_plain_key(key)
-            _check_plain(member, depth)
-        except Inexact as error:
-            raise error.within(f"[{key!r:.40}]") from None
-
-
-def _check_plain_key(key: object) -> None:
-    if type(key) is not str:
-        raise Inexact("str keys in plain data", key, "annotate dict[...] with its key type")
-    _STR.check(key)
-
-
-class Later(Kind):
-    """A record type inside itself; the whole is bounded in depth."""
-
-    native = False
-    wire = Any
-    forms = frozenset({Form.ANY})
-
-    def __init__(self, text: str) -> None:
-        self.text = text
-        self.record: Kind | None = None
-        self._depth = 0
-
-    def check(self, value: Any) -> Any:
-        assert self.record is not None
-        if self._depth >= DEEPEST:
-            raise Inexact(f"{self.text} at most {DEEPEST} deep", value)
-        self._depth += 1
-        try:
-            return self.record.check(value)
-        finally:
-            self._depth -= 1
-
-    def lower(self, value: Any) -> Any:
-        assert self.record is not None
-        return self.record.lower(value)
-
-    def lift(self, value: Any, post: Post | None) -> Any:
-        assert self.record is not None
-        return self.record.lift(msgspec.convert(value, self.record.wire), post)
 
 
 def is_class(value: object) -> TypeGuard[type[Any]]:

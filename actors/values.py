@@ -17,14 +17,17 @@ import msgspec
 
 from .annotations import Scope, Unresolved, is_absent, own_annotations
 from .codecs import CodecKind, find_codec
-from .containers import CounterKind, DequeKind, FixedTuple, Mapping, Sequence, SetKind, UnionKind
+from .constrained import Constrained
+from .containers import CounterKind, DequeKind, FixedTuple, Mapping, Sequence, SetKind
 from .errors import DefinitionError
-from .kinds import Exact, Float, Form, Inexact, Int, Kind, Later, Plain, Str, is_class, unsupported
+from .kinds import Exact, Float, Form, Int, Kind, Str, is_class, unsupported
 from .pickled import PickledKind, cloudpickled
+from .plain import Later, Plain
 from .record import Part, Record, RecordKind, TypedDictKind, parts_of
 from .ref import ActorRef
 from .remedies import INSTEAD, remedy_for, source_of
 from .scalars import LiteralKind, Moment, PathKind, RefKind, enum_kind
+from .unions import UnionKind, require_told_apart
 
 _SCALARS: dict[Any, Callable[[], Kind]] = {
     int: Int,
@@ -114,7 +117,7 @@ class _Reader:
 
     def _union(self, members: list[Kind]) -> Kind:
         unique = list({member.text: member for member in members}.values())
-        _require_told_apart(unique)
+        require_told_apart(unique)
         return UnionKind(tuple(unique)) if len(unique) > 1 else unique[0]
 
     # Containers.
@@ -234,60 +237,6 @@ def _bare(annotation: Any) -> Any:
 def _typed_dict_parts(type_: Any) -> list[Part]:
     names = [*type_.__required_keys__, *type_.__optional_keys__]
     return [Part(name, name, None, name in type_.__optional_keys__) for name in sorted(names)]
-
-
-class Constrained(Kind):
-    """A kind with a `msgspec.Meta`, held at the sender as well as at the reader."""
-
-    def __init__(self, kind: Kind, meta: msgspec.Meta) -> None:
-        self._kind = kind
-        self.text = f"{kind.text} with {meta!r}"
-        if not kind.native:
-            raise unsupported(
-                self.text, f"msgspec.Meta can limit what msgspec writes itself, and not {kind.text}"
-            )
-        self.immutable = kind.immutable
-        self.wire = Annotated[kind.wire, meta]
-        self.accepts, self.decoded, self.forms = kind.accepts, kind.decoded, kind.forms
-        try:
-            msgspec.msgpack.Decoder(self.wire)
-        except TypeError as error:
-            raise unsupported(self.text, str(error)) from error
-
-    def check(self, value: Any) -> Any:
-        value = self._kind.check(value)
-        try:
-            msgspec.convert(value, self.wire)
-        except msgspec.ValidationError as error:
-            raise Inexact(self._kind.text, value, str(error)) from None
-        return value
-
-
-def _require_told_apart(members: list[Kind]) -> None:
-    taken: dict[Form, Kind] = {}
-    for member in members:
-        if Form.ANY in member.forms and any(
-            other is not member and other.text != "None" for other in members
-        ):
-            raise unsupported(
-                _joined(members), f"{member.text} can be anything, or itself; write it alone or | None"
-            )
-        for form in member.forms:
-            other = taken.setdefault(form, member)
-            if other is not member and not (_is_tagged(other) and _is_tagged(member)):
-                raise unsupported(
-                    _joined(members),
-                    f"{other.text} and {member.text} are both {form.value} on the wire; derive value types "
-                    "from callboard.Record, whose classes are told apart, or use one type",
-                )
-
-
-def _is_tagged(kind: Kind) -> bool:
-    return isinstance(kind, RecordKind) and kind.tagged
-
-
-def _joined(members: list[Kind]) -> str:
-    return " | ".join(member.text for member in members)
 
 
 _CONTAINERS: dict[Any, Callable[[_Reader, tuple[Any, ...]], Kind]] = {

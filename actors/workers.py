@@ -164,6 +164,7 @@ class Workers:
             except StopIteration as stop:
                 self._returned(worker, turn, spec, stop.value)
             except BaseException as error:
+                worker.leaked = worker.check.leaked()
                 self._raised(turn, spec, error)
             else:
                 return Suspended(cell, turn, spec, coroutine, context, trap)
@@ -199,13 +200,14 @@ class Workers:
                 try:
                     trap = context.run(next_step, coroutine, answer, error)
                 except StopIteration as stop:
-                    if worker.was_cancelled():
+                    # A leaked scope that is cancelled must not pass for ours.
+                    if worker.was_cancelled() and not worker.check.leaked():
                         self._cancelled(worker, turn, spec)
                     else:
                         self._returned(worker, turn, spec, stop.value)
                     break
                 except BaseException as raised:
-                    if worker.was_cancelled() and not _is_interrupt(raised):
+                    if worker.was_cancelled() and not worker.check.leaked() and not _is_interrupt(raised):
                         self._cancelled(worker, turn, spec)
                     else:
                         self._raised(turn, spec, raised)

@@ -38,7 +38,7 @@ def due(then_ns: int, now_ns: int) -> str:
 def count(number: int, noun: str, *, plural: str = "", more: bool = False) -> str:
     """A number of things: `1 actor`, `1,204 actors`; with `more`, there are even more: `10,000+ timers`."""
     many = plural or f"{noun}s"
-    return f"{number:,}{"" if not more else "+"} {noun if number == 1 and not more else many}"
+    return f"{number:,}+ {many}" if more else f"{number:,} {noun if number == 1 else many}"
 
 
 def value(data: Any, most: int = MOST) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 from ..actors.retry import Again, Dead, Decision, Pause, Retry
 
 SECOND_NS = 1_000_000_000
@@ -38,8 +40,8 @@ def is_retried(policy: Retry, error: BaseException) -> bool:
     if isinstance(error, policy.on):
         return True
     if isinstance(error, BaseExceptionGroup):
-        exceptions: tuple[BaseException, ...] = error.exceptions
-        return all(is_retried(policy, each) for each in exceptions)
+        group = cast("BaseExceptionGroup[BaseException]", error)
+        return all(is_retried(policy, each) for each in group.exceptions)
     # A SystemExit is a failure of its turn like any exception, and Exception means any.
     return isinstance(error, SystemExit) and Exception in policy.on
 

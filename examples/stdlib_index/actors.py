@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import attrs
+import trio
 
 from callboard import Actor, ActorRef, Refusal, handler
 
@@ -151,7 +152,7 @@ class Parser(Actor):
     @handler
     async def parse(self, path: str) -> None:
         """Read one file; all its messages leave in one commit with the end of this one, or none does."""
-        found = parse_file(self.root, path)
+        found = await trio.to_thread.run_sync(parse_file, self.root, path)
         if isinstance(found, Unparsed):
             await self.report.tell(Report.unparsed(found.path, found.why))
             return

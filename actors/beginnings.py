@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from .mail import Mail
     from .runtime import Runtime
 
+    Begun = tuple[Turn, HandlerSpec, Coroutine[Any, Any, Any]]
+
 
 class Beginnings:
     """Begins turns."""
@@ -63,9 +65,7 @@ class Beginnings:
         cell.phase = Phase.WAITING
         self.waiting.append((lsn, cell))
 
-    def begin(
-        self, cell: Cell, mail: Mail
-    ) -> tuple[Turn, HandlerSpec, Coroutine[Any, Any, Any]] | None:
+    def begin(self, cell: Cell, mail: Mail) -> Begun | None:
         """Prepare a turn; None if the message was disposed of, or has to wait."""
         runtime, endings = self._runtime, self._endings
         kind = cell.kind
@@ -98,13 +98,18 @@ class Beginnings:
             endings.died(cell, mail, "undecodable", error)
             return None
         turn = Turn(runtime, cell, mail)
-        if cell.actor is not None:
-            return turn, spec, spec.function(cell.actor, *values)
-        try:
-            wake(cell, runtime)
-        except Exception as error:
-            endings.failed_to_start(cell, error)
-            return None
-        if kind.has_started:
-            return turn, spec, wake_and_handle(turn, spec, values)
+        if cell.actor is None:
+            return self._wake(turn, spec, values)
         return turn, spec, spec.function(cell.actor, *values)
+
+    def _wake(self, turn: Turn, spec: HandlerSpec, values: Any) -> Begun | None:
+        """Build the actor first, and have `started` run in the same turn."""
+        cell = turn.cell
+        try:
+            actor = wake(cell, self._runtime)
+        except Exception as error:
+            self._endings.failed_to_start(cell, error)
+            return None
+        if cell.kind is not None and cell.kind.has_started:
+            return turn, spec, wake_and_handle(turn, spec, values)
+        return turn, spec, spec.function(actor, *values)

@@ -40,8 +40,9 @@ def resolve_callback(kind: ActorType, given: object, role: str) -> Callback:
         args, kwargs, given = given.args, given.keywords, given.func
     if not isinstance(given, Factory):
         raise TypeError(
-            f"{role}= takes a handler of {kind.name} itself, such as {_example(kind)}, or a functools.partial over one, "
-            f"since it is stored until the answer comes; {given!r} cannot be stored"
+            f"{role}= takes a handler of {kind.name} itself, such as {_example(kind)}, or a "
+            f"functools.partial over one, since it is stored until the answer comes; "
+            f"{given!r} cannot be stored"
         )
     spec = kind.handlers.get(given.spec.name)
     if spec is None or not issubclass(kind.cls, given.spec.owner):
@@ -52,9 +53,7 @@ def resolve_callback(kind: ActorType, given: object, role: str) -> Callback:
     return _bind(spec, args, kwargs, role)
 
 
-def _bind(
-    spec: HandlerSpec, args: tuple[Any, ...], kwargs: dict[str, Any], role: str
-) -> Callback:
+def _bind(spec: HandlerSpec, args: tuple[Any, ...], kwargs: dict[str, Any], role: str) -> Callback:
     names = spec.shape.names
     filled = dict(zip(names, args, strict=False)) | kwargs
     unknown = [name for name in kwargs if name not in names]

@@ -252,4 +252,3 @@ def _read(raw: bytes | None) -> Mail:
         return from_envelope(open_envelope(raw))
     except Undecodable:
         return damaged(raw)
-

@@ -22,7 +22,9 @@ def compile_check(kinds: Sequence[Kind], slow: Check) -> Check:
     names = Names()
     variables = [f"v{index}" for index in range(len(kinds))]
     tests = [kind.passes(variable, names) for kind, variable in zip(kinds, variables, strict=True)]
-    if None in tests or not tests:
+    if not tests:
+        return lambda values: values
+    if None in tests:
         return slow
     condition = " and ".join(f"({test})" for test in tests)
     source = (

@@ -53,6 +53,8 @@ class Sequence(Kind):
     def check(self, value: Any) -> Any:
         if type(value) is not self.container:
             raise self.refuse(value, self._remedy(value))
+        if self.member.all_pass(value):
+            return value
         checked = check_each(self.member, value)
         return value if all(map(is_, checked, value)) else self.container(checked)
 
@@ -126,6 +128,8 @@ class SetKind(Kind):
         if type(value) is not self.container:
             convertible = isinstance(value, list | tuple | set | frozenset)
             raise self.refuse(value, f"write {self.container.__name__}(...)" if convertible else "")
+        if self.member.all_pass(value):
+            return value
         checked = check_each(self.member, value)
         return value if all(map(is_, checked, value)) else self.container(checked)
 
@@ -164,6 +168,8 @@ class Mapping(Kind):
     def check(self, value: Any) -> Any:
         if type(value) is not self.container:
             raise self.refuse(value, "write dict(...)" if isinstance(value, dict) else "")
+        if self.key.all_pass(value) and self.member.all_pass(value.values()):
+            return value
         keys = [self._check_key(key) for key in value]
         members = [self._check_member(key, member) for key, member in value.items()]
         if all(map(is_, keys, value)) and all(map(is_, members, value.values())):
@@ -228,6 +234,8 @@ class DequeKind(Kind):
     def check(self, value: Any) -> Any:
         if type_of(value) is not deque:
             raise self.refuse(value, "write deque(...)" if isinstance(value, list) else "")
+        if self.member.all_pass(value):
+            return value
         checked = check_each(self.member, value)
         return value if all(map(is_, checked, value)) else deque(checked, value.maxlen)
 

@@ -58,7 +58,8 @@ class Endings:
         """
         cell = turn.cell
         kind, actor = cell.kind, cell.actor
-        assert kind is not None and actor is not None
+        assert kind is not None
+        assert actor is not None
         shape = kind.state
         state = shape.encode(shape.check(kind.read(actor)))
         if len(state) > MAX_STATE:
@@ -86,12 +87,12 @@ class Endings:
                 self._reread(cell)
             batch.bytes += len(state)
         if turn.effects:
-            deliver = self._runtime.deliver_to
+            deliver = self._runtime.sending.deliver_to
             for effect in turn.effects:
-                if type(effect) is tuple:
-                    deliver(*effect)
+                if callable(effect):
+                    effect()
                 else:
-                    effect()  # type: ignore[operator]
+                    deliver(*effect)
         self._done(cell)
         ledger.counters.handled += 1
         cell.handled += 1
@@ -147,9 +148,7 @@ class Endings:
         cell.failed_at = cell.failed_at or now
         decision = self._runtime.decide(policy, mail.base_attempts + cell.attempts, error, now)
         if isinstance(decision, Again):
-            log.warning(
-                "%s failed %s (attempt %d): %s", cell.name, mail.show(), cell.attempts, cell.error
-            )
+            log.warning("%s failed %s (attempt %d): %s", cell.name, mail.show(), cell.attempts, cell.error)
             cell.retry_at = decision.at_ns
             self._back_off(cell)
         elif isinstance(decision, Pause):
@@ -189,20 +188,17 @@ class Endings:
 
     # Dead.
 
-    def died(
-        self, cell: Cell, mail: Mail, reason: str, error: BaseException | None, text: str = ""
-    ) -> None:
+    def died(self, cell: Cell, mail: Mail, reason: str, error: BaseException | None, text: str = "") -> None:
         """Move the message at the head to the dead letters, all its bytes kept."""
         raw = mail.raw if mail.raw is not None else mail.encode()
         attempts = mail.base_attempts + cell.attempts
         self.bury(cell, raw, reason, error, text, attempts)
         outcome = "no_actor" if reason == "unclaimed" else "failed"
-        failure = Failure(
-            outcome, type(error).__name__ if error else "", text or str(error or reason), mail.show(), attempts
-        )
+        name = type(error).__name__ if error else ""
+        failure = Failure(outcome, name, text or str(error or reason), mail.show(), attempts)
         refusal = AskFailed(
-            f"{mail.show()} at {cell.name!r} failed for good after {attempts} attempts: {failure.error} {failure.text}\n"
-            f"It is a dead letter now; see it with: callboard dead ls",
+            f"{mail.show()} at {cell.name!r} failed for good after {attempts} attempts: "
+            f"{name} {failure.text}. It is a dead letter now; see it with: callboard dead ls",
             failure,
         )
         self._fail_askers(cell, mail, failure, refusal, Outcome.FAILED)
@@ -247,7 +243,8 @@ class Endings:
         self, cell: Cell, mail: Mail, failure: Failure, error: BaseException, outcome: int
     ) -> None:
         if mail.flags & Flag.MARKED:
-            body = _encode((failure.reason, refusal_name(error), failure.text, failure.message, failure.attempts))
+            name = type(error).__qualname__
+            body = _encode((failure.reason, name, failure.text, failure.message, failure.attempts))
             self._runtime.marks.settle(cell, mail, outcome, body)
         if mail.flags & HEARD:
             self._runtime.asks.fail(mail.number, error)
@@ -272,11 +269,6 @@ def describe(error: BaseException) -> str:
     """An exception in one line."""
     text = str(error).partition("\n")[0]
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
-
-
-def refusal_name(error: BaseException) -> str:
-    """Name by which a refusal's class is found again."""
-    return type(error).__qualname__
 
 
 def show_traceback(error: BaseException | None) -> str:

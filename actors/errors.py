@@ -18,6 +18,8 @@ CallboardError
 └── NodeClosed                     the node was closed (the caller)
 """
 
+from typing import TypeGuard
+
 import attrs
 
 from ..mailbox.errors import CallboardError
@@ -104,3 +106,8 @@ class Overloaded(CallboardError):
 
 class NodeClosed(CallboardError, RuntimeError):
     """The node was closed; nothing can be sent through it any more."""
+
+
+def is_group(error: BaseException) -> TypeGuard[BaseExceptionGroup[BaseException]]:
+    """Whether an exception is a group, as trio's nurseries raise them."""
+    return isinstance(error, BaseExceptionGroup)

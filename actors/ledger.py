@@ -271,4 +271,3 @@ class Ledger:
             self._incarnation = incarnation
             meta[INCARNATION_KEY] = pack_number(incarnation)
         return writes
-

@@ -55,7 +55,8 @@ class Lives:
     async def _until_wanted(self) -> None:
         runtime = self._runtime
         await trio.lowlevel.checkpoint()
-        while len(runtime.schedule) > READY_ENOUGH:
+        # The schedule tells nobody when it is short again, and need not: this is a start-up matter.
+        while len(runtime.schedule) > READY_ENOUGH:  # noqa: ASYNC110
             await trio.sleep(0.005)
         if len(runtime.cells.by_name) > ACTIVE_ENOUGH:
             for cell in list(runtime.cells.by_name.values()):

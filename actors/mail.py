@@ -135,17 +135,17 @@ class Mail:
         return f"{self.handler}(…)"
 
 
-FIXED = frozenset({int, float, bool, type(None)})
+FIXED: frozenset[object] = frozenset({int, float, bool, type(None)})
 
 
 def size_of(message: Message[Any, Any]) -> int:
     """An upper bound of a message's body in bytes; exact where a bound is not cheap."""
     held = message.held
-    if type(held) is bytes:
+    if isinstance(held, bytes):
         return len(held)
     size = 16
     for value in held:
-        kind = type(value)
+        kind: object = type(value)
         if kind in FIXED:
             size += 24
         elif kind is str:
@@ -157,9 +157,7 @@ def size_of(message: Message[Any, Any]) -> int:
 
 def from_envelope(envelope: Envelope) -> Mail:
     """Mail that was read from the disk."""
-    cause = Cause(
-        envelope.sender, envelope.sent_at, envelope.cause, envelope.root, envelope.trace
-    )
+    cause = Cause(envelope.sender, envelope.sent_at, envelope.cause, envelope.root, envelope.trace)
     mail = Mail(envelope.number, None, cause, envelope.flags, dict(envelope.extra) or None)
     mail.envelope = envelope
     return mail

@@ -66,18 +66,16 @@ class Outside:
         key: str | None,
         id: str | None,
     ) -> int:
-        target = self._runtime.target(ref, message)
+        target = self._runtime.sending.target(ref, message)
         cause = Cause("", self._runtime.now_ns(), 0, 0, "")
         if not delay and key is None and id is None:
-            self._runtime.deliver_to(target, self._runtime.make_mail(message, cause))
+            self._runtime.sending.deliver_to(target, self._runtime.sending.make_mail(message, cause))
         else:
-            self._runtime.staged_tell(target, message, cause, delay=delay, key=key, id=id)()
+            self._runtime.sending.staged_tell(target, message, cause, delay=delay, key=key, id=id)()
         self._runtime.workers.wake()
         return self._ledger.lsn
 
-    async def tell_all(
-        self, pairs: Iterable[tuple[ActorRef[Any], Message[Any, Any]]]
-    ) -> None:
+    async def tell_all(self, pairs: Iterable[tuple[ActorRef[Any], Message[Any, Any]]]) -> None:
         """Send many messages in one commit, all or none (G1).
 
         Args:
@@ -101,10 +99,11 @@ class Outside:
     @trio.lowlevel.enable_ki_protection
     def _tell_all_now(self, sends: list[tuple[ActorRef[Any], Message[Any, Any]]]) -> int:
         cause = Cause("", self._runtime.now_ns(), 0, 0, "")
-        target, make_mail, deliver = self._runtime.target, self._runtime.make_mail, self._runtime.deliver_to
+        sending = self._runtime.sending
+        target, make_mail = sending.target, sending.make_mail
         ready = [(target(ref, message), make_mail(message, cause)) for ref, message in sends]
         for cell, mail in ready:
-            deliver(cell, mail)
+            sending.deliver_to(cell, mail)
         self._runtime.workers.wake()
         return self._ledger.lsn
 
@@ -120,8 +119,9 @@ class Outside:
         turn = TURN.get()
         if turn is not None and turn.post is self:
             raise AskInTurn(
-                f"await ref.ask({message!r}) inside a turn would wait for ever: the question leaves only when the turn ends. "
-                "Use self.turn.request(ref, message, then=..., failed=...), whose answer arrives as a message"
+                f"await ref.ask({message!r}) inside a turn would wait for ever, since the question leaves "
+                "only when the turn ends. Use self.turn.request(ref, message, then=..., failed=...), whose "
+                "answer arrives as a message"
             )
         limit = float("inf") if timeout is None else in_seconds(timeout, "timeout=")
         await self._runtime.intake.admit(size_of(message))
@@ -145,37 +145,39 @@ class Outside:
     def _ask_now(
         self, ref: ActorRef[Any], message: Message[Any, Any], id: str | None
     ) -> tuple[Ask | None, Mark | None, int]:
-        self._runtime.check_node(ref)
+        self._runtime.sending.check_node(ref)
         cell = self._runtime.cells.find(ref.name)
         if cell is None or not cell.type:
             raise NoSuchActor(
                 f"no actor lives at {ref.name!r}, so nobody can answer {message!r}: spawn it first"
             )
-        target = self._runtime.target(ref, message)
+        target = self._runtime.sending.target(ref, message)
         if id is not None:
             mark = self._marks.find(target, id, message)
             if mark is not None:
                 if mark.outcome != Outcome.PENDING:
                     return None, mark, 0
                 return self._asks.wait_for(mark.number), None, mark.number
-        mail = self._runtime.make_mail(message, Cause("", self._runtime.now_ns(), 0, 0, ""), Flag.ASKED)
+        cause = Cause("", self._runtime.now_ns(), 0, 0, "")
+        mail = self._runtime.sending.make_mail(message, cause, Flag.ASKED)
         if id is not None:
             self._marks.set(target, id, message, mail)
         ask = self._asks.wait_for(mail.number)
-        self._runtime.deliver_to(target, mail)
+        self._runtime.sending.deliver_to(target, mail)
         self._runtime.workers.wake()
         return ask, None, mail.number
 
     def _outcome(self, mark: Mark, message: Message[Any, R]) -> R:
-        if mark.outcome == Outcome.REPLIED:
-            return message.spec.reply.decode(mark.body, self)  # type: ignore[no-any-return]
-        raise_outcome(mark, message)
+        if mark.outcome != Outcome.REPLIED:
+            raise_outcome(mark, message)
+        reply: R = message.spec.reply.decode(mark.body, self)
+        return reply
 
-    def _why_late(
-        self, ref: ActorRef[Any], message: Message[Any, Any], timeout: Seconds | None
-    ) -> str:
+    def _why_late(self, ref: ActorRef[Any], message: Message[Any, Any], timeout: Seconds | None) -> str:
         cell = self._runtime.cells.find(ref.name)
-        state = "it is gone" if cell is None else f"{cell.waiting} messages wait there and it is {condition(cell)}"
+        state = "it is gone"
+        if cell is not None:
+            state = f"{cell.waiting} messages wait there and it is {condition(cell)}"
         return (
             f"{ref.name!r} did not answer {message!r} within {timeout} s: {state}. "
             "The outcome is unknown, since the message is stored and will run; "

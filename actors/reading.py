@@ -20,7 +20,7 @@ def typed_decoder(wire: Any, place: str) -> Callable[[bytes], Any]:
     """
     try:
         return msgspec.msgpack.Decoder(wire).decode
-    except TypeError as error:
+    except (TypeError, NotImplementedError) as error:
         raise DefinitionError(f"{place.format('')}: {error}") from error
 
 

@@ -98,9 +98,7 @@ class Requests:
         if value is not None:
             self._answer(cell, request, request.then, request.then_parameter, request.then_body, value, cause)
         elif failure is not None:
-            text = Failure(
-                failure.reason, failure.error, failure.text, request.text, failure.attempts
-            )
+            text = Failure(failure.reason, failure.error, failure.text, request.text, failure.attempts)
             self._answer(
                 cell,
                 request,
@@ -143,4 +141,4 @@ class Requests:
             flags=Flag.REPLY,
             extra={Extra.REQUEST: 0},
         )
-        self._runtime.deliver_to(cell, from_envelope(envelope))
+        self._runtime.sending.deliver_to(cell, from_envelope(envelope))

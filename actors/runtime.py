@@ -22,32 +22,29 @@ from typing import TYPE_CHECKING, Any
 import trio
 import trio.lowlevel
 
-from ..mailbox.envelope import MAX_BODY
 from ..mailbox.errors import StoreFull
-from ..mailbox.records import COUNTERS_KEY, Counters, Dead, key, pack, unpack
+from ..mailbox.records import COUNTERS_KEY, Counters, Timer, unpack
 from ..mailbox.store import Store, Table
 from .alarm import Alarm
 from .asks import Asks
 from .cell import Cell, Phase
 from .cells import Cells
-from .durations import Seconds, in_seconds
 from .endings import Endings
-from .errors import MessageTooLarge, NodeClosed, NoSuchActor
+from .errors import NodeClosed
 from .intake import Intake
 from .ledger import Ledger
 from .lives import Lives
-from .mail import Cause, Mail, size_of
+from .mail import Mail
 from .marks import Marks
 from .outside import Outside
 from .requests import Requests
 from .seeds import Seeds
+from .sending import Sending
 from .timers import Timers
 from .workers import Workers
 
 if TYPE_CHECKING:
     from ..mailbox.writer import Writer
-    from .message import Message
-    from .ref import ActorRef
     from .retry import Decision, Retry
     from .schedule import Schedule
     from .types import Types
@@ -116,8 +113,9 @@ class Runtime:
             park_s=park_s,
             clock=clock,
             retry_later=self.alarm.retry_later,
-            arm=lambda due, number, timer: self.timers.arm(due, number, timer),
+            arm=self._arm,
         )
+        self.sending = Sending(self)
         self.asks = Asks(self.ledger)
         self.timers = Timers(self)
         self.requests = Requests(self)
@@ -129,6 +127,9 @@ class Runtime:
         self.post = Outside(self)
         self._measure_store = quota is not None
         self.workers: Workers
+
+    def _arm(self, due: int, number: int, timer: Timer) -> None:
+        self.timers.arm(due, number, timer)
 
     # Running.
 
@@ -166,101 +167,6 @@ class Runtime:
     async def _try_again(self) -> None:
         await trio.sleep(0.25)
         self.ledger.try_again()
-
-    # Messages.
-
-    def make_mail(
-        self,
-        message: Message[Any, Any],
-        cause: Cause,
-        flags: int = 0,
-        extra: dict[int, Any] | None = None,
-    ) -> Mail:
-        """A message with a number of its own.
-
-        Raises:
-            MessageTooLarge: its body is above the limit.
-        """
-        size = size_of(message)
-        if size > MAX_BODY:
-            size = len(message.body())
-            if size > MAX_BODY:
-                raise MessageTooLarge(
-                    f"{message.spec.name} has a body of {size} bytes and {MAX_BODY} is the most: "
-                    "send a reference to the data, or split it"
-                )
-        ledger = self.ledger
-        ledger.open.bytes += size
-        return Mail(ledger.next_number(), message, cause, flags, extra)
-
-    def target(self, ref: ActorRef[Any], message: Message[Any, Any]) -> Cell:
-        """The mailbox of a ref, if its actor has a handler for the message.
-
-        Raises:
-            TypeError: the message belongs to another actor's class.
-        """
-        cell = self.cells.by_name.get(ref.name)
-        if cell is None:
-            self.check_node(ref)
-            cell = self.cells.get(ref.name)
-        kind = cell.kind
-        if kind is not None and message.spec.owner not in kind.cls.__mro__:
-            raise TypeError(
-                f"{message!r} is a message for {message.spec.owner.__name__}, "
-                f"and {ref.name!r} is a {kind.name}: make it with a handler of {kind.name}"
-            )
-        return cell
-
-    def staged_tell(
-        self,
-        target: Cell,
-        message: Message[Any, Any],
-        cause: Cause,
-        *,
-        delay: Seconds,
-        key: str | None,
-        id: str | None,
-    ) -> Callable[[], None]:
-        """A send with options, checked now, to be applied to the open batch."""
-        wait_ns = int(in_seconds(delay, "delay=") * 1e9)
-        if key is not None and not 1 <= len(key.encode()) <= 255:
-            raise ValueError(f"a timer's key has 1 to 255 bytes; got {key!r:.80}")
-        if id is not None and self.marks.find(target, id, message) is not None:
-            return lambda: None
-        mail = self.make_mail(message, cause)
-
-        def apply() -> None:
-            cell = self.cells.get(target.name)
-            if id is not None:
-                if self.marks.find(cell, id, message) is not None:
-                    return
-                self.marks.set(cell, id, message, mail)
-            if wait_ns or key is not None:
-                self.timers.set(cell, mail, self.now_ns() + wait_ns, key)
-            else:
-                self.deliver_to(cell, mail)
-
-        return apply
-
-    def check_node(self, ref: ActorRef[Any]) -> None:
-        """Refuse a ref to another node.
-
-        Raises:
-            NoSuchActor: this node has no links.
-        """
-        if ref.node and ref.node != self.name:
-            raise NoSuchActor(f"{ref} is on node {ref.node!r}, and this node has no link to it")
-
-    def deliver_to(self, cell: Cell, mail: Mail) -> None:
-        """Put a message into a mailbox with the open batch."""
-        if cell.phase is Phase.GONE:
-            cell = self.cells.get(cell.name)
-        self.cells.deliver(cell, mail)
-        self.ledger.counters.accepted += 1
-
-    def deliver(self, name: str, mail: Mail) -> None:
-        """Put a timer's message, counted when it was set, into a mailbox."""
-        self.cells.deliver(self.cells.get(name), mail)
 
     # Decisions.
 
@@ -300,15 +206,6 @@ class Runtime:
     def let_rest(self, cell: Cell) -> None:
         """Passivate an idle cell."""
         self.lives.let_rest(cell)
-
-    def bury_bytes(self, raw: bytes, box: str, text: str) -> None:
-        """Write bytes that no mailbox can take as a dead letter."""
-        counters = self.ledger.counters
-        number, counters.next_dead = counters.next_dead, counters.next_dead + 1
-        now = self.now_ns()
-        letter = Dead(box, "", raw, "undecodable", "Undecodable", text, "", 0, now, now)
-        self.ledger.write(Table.DEAD, key(number), pack(letter))
-        counters.died += 1
 
     # Waiting.
 
@@ -352,16 +249,13 @@ class Runtime:
         workers = self.workers
         workers.closing = True
         with trio.move_on_after(drain_s):
-            while workers.suspended:
-                await trio.sleep(0.005)
+            await workers.wait_none_suspended()
         for worker in list(workers.suspended):
             worker.interrupt("the node closes")
-        while workers.suspended:
-            await trio.sleep(0.005)
+        await workers.wait_none_suspended()
         await self.lives.rest_all()
         while self.ledger.flight is not None or not self.ledger.open.empty:
             self.ledger.commit()
             await trio.lowlevel.checkpoint()
         workers.finished = True
         workers.wake()
-

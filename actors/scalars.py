@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime, time, timezone
 from enum import Enum, Flag
 from pathlib import Path, PurePath
@@ -133,6 +134,9 @@ class FlagKind(Exact):
     def passes(self, variable: str, names: Names) -> str | None:
         return None
 
+    def all_pass(self, values: Collection[Any]) -> bool:
+        return False
+
     def lower(self, value: Any) -> Any:
         return value.value
 
@@ -151,12 +155,16 @@ def enum_kind(type_: type[Enum]) -> Kind:
     values = [member.value for member in type_]
     if values and all(type(value) is str and _is_text(value) for value in values):
         return Exact(type_, Form.TEXT)
-    if values and all(type(value) is int and INT_MIN <= value <= INT_MAX for value in values):
+    if values and all(_is_small(value) for value in values):
         return Exact(type_, Form.INT)
     raise unsupported(
         f"the enum {type_.__qualname__}",
-        "its members are stored by value; give them all str values or all int values of 64 bits",
+        "its members are stored by value; give them all str values, or all int values below 2**63",
     )
+
+
+def _is_small(value: object) -> bool:
+    return type(value) is int and INT_MIN <= value < 2**63  # msgspec compares signed ones here
 
 
 def _is_text(value: str) -> bool:

@@ -63,7 +63,8 @@ class Seeds:
             return
         if cell.type != seed.kind.name:
             raise NameTaken(
-                f"{seed.name!r} is already a {cell.type}, so a {seed.kind.name} cannot live there: choose another name"
+                f"{seed.name!r} is already a {cell.type}, so a {seed.kind.name} cannot live there: "
+                "choose another name"
             )
         if seed.fresh:
             raise NameTaken(f"{seed.name!r} lives already, and fresh=True asked for a new actor")

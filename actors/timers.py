@@ -141,7 +141,7 @@ class Timers:
         try:
             timer = unpack(Timer, value)
         except Undecodable as error:
-            runtime.bury_bytes(value, "timer", str(error))
+            runtime.sending.bury_bytes(value, "timer", str(error))
             return
         if timer.kind == TimerKind.MESSAGE:
             self._fire_message(timer, open_pair(key)[1])
@@ -158,7 +158,7 @@ class Timers:
         try:
             mail = from_envelope(open_envelope(timer.envelope))
         except Undecodable as error:
-            runtime.bury_bytes(timer.envelope, timer.to, str(error))
+            runtime.sending.bury_bytes(timer.envelope, timer.to, str(error))
             return
         if timer.key:
             record_key = timer_key(timer.setter, timer.to, timer.key)
@@ -167,7 +167,5 @@ class Timers:
             if holder is None or holder.number != number:
                 ledger.counters.discarded += 1
                 return
-            ledger.write_record(
-                Table.KEYED, record_key, Keyed(holder.due, holder.number, fired=True)
-            )
-        runtime.deliver(timer.to, mail)
+            ledger.write_record(Table.KEYED, record_key, Keyed(holder.due, holder.number, fired=True))
+        runtime.sending.deliver(timer.to, mail)

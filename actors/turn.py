@@ -180,18 +180,16 @@ class Turn:
         then_to = None if then is None else resolve_callback(kind, then, "then")
         failed_to = None if failed is None else resolve_callback(kind, failed, "failed")
         runtime, cell = self._runtime, self.cell
-        mail = runtime.make_mail(
-            message, self.cause, Flag.REQUESTED, {Extra.REQUEST: 0}
-        )
+        mail = runtime.sending.make_mail(message, self.cause, Flag.REQUESTED, {Extra.REQUEST: 0})
         assert mail.extra is not None
         mail.extra[Extra.REQUEST] = mail.number
-        target = runtime.target(ref, message)
+        target = runtime.sending.target(ref, message)
         due = 0 if timeout is None else runtime.now_ns() + int(in_seconds(timeout, "timeout=") * 1e9)
         requests = runtime.requests
 
         def ask() -> None:
             requests.ask(cell, mail, target.name, then_to, failed_to, due)
-            runtime.deliver_to(target, mail)
+            runtime.sending.deliver_to(target, mail)
 
         self.effects.append(ask)
 
@@ -230,12 +228,12 @@ class Turn:
         if self.over or self.starting:
             self._check()
         runtime = self._runtime
-        target = runtime.target(ref, message)
+        target = runtime.sending.target(ref, message)
         if not delay and key is None and id is None:
-            self.effects.append((target, runtime.make_mail(message, self._cause or self.cause)))
+            self.effects.append((target, runtime.sending.make_mail(message, self._cause or self.cause)))
             return
         self.effects.append(
-            runtime.staged_tell(target, message, self.cause, delay=delay, key=key, id=id)
+            runtime.sending.staged_tell(target, message, self.cause, delay=delay, key=key, id=id)
         )
 
     # For the runtime.
@@ -281,8 +279,7 @@ def turn_of(actor: Actor) -> Turn:
     turn = TURN.get()
     if turn is None:
         raise NotInTurn(
-            f"{type(actor).__name__}.turn: no turn is running here. It exists only while a node handles a message; "
-            "in a unit test of one handler, use callboard.testing.turn(actor)"
+            f"{type(actor).__name__}.turn: no turn is running here. It exists only while a node handles "
+            "a message; in a unit test of one handler, use callboard.testing.turn(actor)"
         )
     return turn
-

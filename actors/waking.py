@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .actor import Actor
     from .cell import Cell
     from .handler import HandlerSpec
     from .runtime import Runtime
@@ -15,7 +16,7 @@ class WakeFailed(Exception):
     """`started` raised, or changed what it may not; the cause says what."""
 
 
-def wake(cell: Cell, runtime: Runtime) -> None:
+def wake(cell: Cell, runtime: Runtime) -> Actor:
     """Build the actor of a cell from its state, transient fields rebuilt.
 
     Raises:
@@ -23,14 +24,16 @@ def wake(cell: Cell, runtime: Runtime) -> None:
     """
     kind = cell.kind
     assert kind is not None
-    cell.actor = kind.build(kind.state.decode(cell.state, runtime.post))
+    cell.actor = actor = kind.build(kind.state.decode(cell.state, runtime.post))
+    return actor
 
 
 async def wake_and_handle(turn: Turn, spec: HandlerSpec, values: tuple[Any, ...]) -> Any:
     """Run `started` and then the handler, as one turn."""
     cell = turn.cell
     kind, actor = cell.kind, cell.actor
-    assert kind is not None and actor is not None
+    assert kind is not None
+    assert actor is not None
     turn.starting = True
     try:
         await actor.started()

@@ -16,11 +16,9 @@ import trio
 
 from .beginnings import Beginnings
 from .cell import Cell, Phase
-from .errors import Refusal
-from .retry import Retry
 from .stepping import LeakCheck, first_step, next_step, pass_on
-from .waking import WakeFailed
-from .worker import HandlerTimeout, Leak, Suspended, Worker
+from .verdicts import Verdicts
+from .worker import Suspended, Worker
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -47,7 +45,7 @@ class Workers:
         self._runtime = runtime
         self._ledger = runtime.ledger
         self._schedule = runtime.schedule
-        self._endings = runtime.endings
+        self._verdicts = Verdicts(runtime)
         self._nursery = nursery
         self._parked: trio.lowlevel.Task | None = None
         self._beginnings = Beginnings(runtime)
@@ -58,6 +56,8 @@ class Workers:
         self._slice_end = 0.0
         self._slice_turns = 0
         self.suspended: set[Worker] = set()
+        self._alone = trio.Event()
+        self._alone.set()
         self.closing = False
         """No further turn begins; those that are suspended go on."""
         self.finished = False
@@ -82,6 +82,11 @@ class Workers:
     def waiting(self) -> int:
         """Mailboxes whose next turn waits for the disk."""
         return len(self._beginnings.waiting)
+
+    async def wait_none_suspended(self) -> None:
+        """Return when no turn is suspended."""
+        while self.suspended:
+            await self._alone.wait()
 
     # Leading.
 
@@ -162,10 +167,10 @@ class Workers:
             try:
                 trap = context.run(first_step, turn, coroutine)
             except StopIteration as stop:
-                self._returned(worker, turn, spec, stop.value)
+                self._verdicts.returned(worker, turn, spec, stop.value)
             except BaseException as error:
                 worker.leaked = worker.check.leaked()
-                self._raised(turn, spec, error)
+                self._verdicts.raised(turn, spec, error)
             else:
                 return Suspended(cell, turn, spec, coroutine, context, trap)
             if cell.phase is not RUNNING or worker.leaked:
@@ -181,119 +186,54 @@ class Workers:
 
     async def _stay(self, worker: Worker, suspended: Suspended) -> None:
         """Be the task of a suspended handler until its turn is over, then retire."""
-        cell, turn, spec, coroutine, context, trap = suspended
+        cell, spec = suspended.cell, suspended.spec
         spec.suspends = True
         cell.worker = worker
         self.suspended.add(worker)
+        if self._alone.is_set():
+            self._alone = trio.Event()
         if spec.timeout is not None:
             worker.scope.deadline = trio.current_time() + spec.timeout
-        need = max(cell.lsn, turn.mail.lsn, cell.attempts_lsn)
         try:
-            while True:
-                answer, error = await pass_on(trap)
-                if need > self._ledger.durable:
-                    with trio.CancelScope(shield=True):
-                        await self._ledger.wait_durable(need)
-                if trio.current_time() >= worker.abandon_at:
-                    self._abandon(worker, turn, spec, coroutine)
-                    break
-                try:
-                    trap = context.run(next_step, coroutine, answer, error)
-                except StopIteration as stop:
-                    # A leaked scope that is cancelled must not pass for ours.
-                    if worker.was_cancelled() and not worker.check.leaked():
-                        self._cancelled(worker, turn, spec)
-                    else:
-                        self._returned(worker, turn, spec, stop.value)
-                    break
-                except BaseException as raised:
-                    if worker.was_cancelled() and not worker.check.leaked() and not _is_interrupt(raised):
-                        self._cancelled(worker, turn, spec)
-                    else:
-                        self._raised(turn, spec, raised)
-                    break
+            await self._step_to_its_end(worker, suspended)
         finally:
             cell.worker = None
             self.suspended.discard(worker)
+            if not self.suspended:
+                self._alone.set()
             if worker.check.leaked():
                 await worker.check.repair()
             self._runtime.turn_ended(cell)
             self.wake()
 
-    def _abandon(
-        self, worker: Worker, turn: Turn, spec: HandlerSpec, coroutine: Coroutine[Any, Any, Any]
-    ) -> None:
+    async def _step_to_its_end(self, worker: Worker, suspended: Suspended) -> None:
+        """Pass traps and answers between trio and the handler until it returns or raises."""
+        cell, turn, spec, coroutine, context, trap = suspended
+        verdicts = self._verdicts
+        need = max(cell.lsn, turn.mail.lsn, cell.attempts_lsn)
+        while True:
+            answer, error = await pass_on(trap)
+            if need > self._ledger.durable:
+                with trio.CancelScope(shield=True):
+                    await self._ledger.wait_durable(need)
+            if trio.current_time() >= worker.abandon_at:
+                return self._abandon(turn, spec, coroutine)
+            try:
+                trap = context.run(next_step, coroutine, answer, error)
+            except StopIteration as stop:
+                return verdicts.returned_late(worker, turn, spec, stop.value)
+            except BaseException as raised:
+                return verdicts.raised_late(worker, turn, spec, raised)
+
+    def _abandon(self, turn: Turn, spec: HandlerSpec, coroutine: Coroutine[Any, Any, Any]) -> None:
         """Stop stepping a handler that swallows its cancellation."""
         log.error(
             "%s ignores its cancellation in %s; its turn is abandoned and undone",
             turn.cell.name,
             spec.name,
         )
-        self._interrupted(turn)
+        self._verdicts.interrupted(turn)
         try:
             coroutine.close()
         except RuntimeError as error:
             log.debug("the abandoned handler would not close: %s", error)
-
-    # Ends.
-
-    def _returned(self, worker: Worker, turn: Turn, spec: HandlerSpec, result: Any) -> None:
-        if worker.check.leaked():
-            worker.leaked = True
-            self._fail(turn, spec, Leak("the handler left a cancel scope or a nursery open: use `with`"))
-        else:
-            try:
-                state, value, body = self._endings.weigh(turn, spec, result)
-            except Exception as error:
-                self._fail(turn, spec, error)
-            else:
-                self._endings.handled(turn, state, value, body)
-
-    def _raised(self, turn: Turn, spec: HandlerSpec, error: BaseException) -> None:
-        if _is_interrupt(error):
-            self._interrupted(turn)
-            raise error
-        if isinstance(error, Refusal):
-            turn.over = True
-            self._undo(turn.cell)
-            self._endings.refused(turn.cell, turn.mail, error)
-        elif isinstance(error, WakeFailed):
-            turn.over = True
-            turn.cell.actor = None
-            self._endings.failed_to_start(turn.cell, error.__cause__ or error)
-        else:
-            self._fail(turn, spec, error)
-
-    def _cancelled(self, worker: Worker, turn: Turn, spec: HandlerSpec) -> None:
-        """A turn whose scope was cancelled never commits; only `timeout=` costs an attempt."""
-        timed_out = not worker.reason and spec.timeout is not None and worker.scope.cancel_called
-        if timed_out:
-            self._fail(turn, spec, HandlerTimeout(f"{spec.name} took longer than its timeout of {spec.timeout} s"))
-        else:
-            self._interrupted(turn)
-
-    def _interrupted(self, turn: Turn) -> None:
-        turn.over = True
-        turn.cell.actor = None
-
-    def _fail(self, turn: Turn, spec: HandlerSpec, error: BaseException) -> None:
-        turn.over = True
-        turn.cell.actor = None
-        self._endings.failed(turn.cell, turn.mail, spec.retry or Retry(), error)
-
-    def _undo(self, cell: Cell) -> None:
-        """Throw the object away unless its declared state is just as it was."""
-        kind, actor = cell.kind, cell.actor
-        assert kind is not None and actor is not None
-        try:
-            same = kind.state.encode(kind.state.check(kind.read(actor))) == cell.state
-        except Exception:
-            same = False
-        if not same:
-            cell.actor = None
-
-
-def _is_interrupt(error: BaseException) -> bool:
-    if isinstance(error, BaseExceptionGroup):
-        return error.subgroup(KeyboardInterrupt) is not None
-    return isinstance(error, KeyboardInterrupt)

@@ -89,9 +89,7 @@ class Node:
         short, _, node = name.partition("@")
         return ActorRef(check_name(short), "" if node == self.name else node, self._runtime.post)
 
-    async def tell_all(
-        self, pairs: Iterable[tuple[ActorRef[Any], Message[Any, Any]]]
-    ) -> None:
+    async def tell_all(self, pairs: Iterable[tuple[ActorRef[Any], Message[Any, Any]]]) -> None:
         """Send many messages in one commit, all or none; durable when this returns (G1).
 
         Args:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import random
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import trio
 from trio.testing import MockClock
 
+from ..actors.errors import is_group
 from ..actors.runtime import Runtime
 from ..actors.schedule import Fair, Schedule
 from ..actors.types import Types
@@ -45,7 +46,7 @@ async def open_node(
     roundtrip: bool = False,
     schedule: Schedule | None = None,
     seed: int | None = None,
-) -> AsyncIterator[Node]:
+) -> AsyncGenerator[Node]:
     """Open a store and run its actors until the block is left.
 
     Leaving the block takes nothing more in, lets turns in hand finish for `drain`
@@ -108,7 +109,7 @@ async def open_node(
 
 
 @asynccontextmanager
-async def _running(runtime: Runtime, drain_s: float) -> AsyncIterator[None]:
+async def _running(runtime: Runtime, drain_s: float) -> AsyncGenerator[None]:
     """Run the node's tasks around a block, whose own exception passes through bare."""
     outcome: BaseException | None = None
     try:
@@ -136,13 +137,10 @@ def _sole(group: BaseExceptionGroup[BaseException]) -> BaseException:
     interrupts = group.subgroup(KeyboardInterrupt)
     if interrupts is not None:
         return KeyboardInterrupt()
-    return _sole_of(group)
-
-
-def _sole_of(error: BaseException) -> BaseException:
-    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
-        error = error.exceptions[0]
-    return error
+    sole, *others = group.exceptions
+    if others:
+        return group
+    return _sole(sole) if is_group(sole) else sole
 
 
 def _open_store(store: str | Path | Store, name: str, now_ns: Callable[[], int]) -> Store:
@@ -170,4 +168,3 @@ VIRTUAL_EPOCH_NS = 1_700_000_000_000_000_000
 
 def _seconds(value: Seconds) -> float:
     return value.total_seconds() if isinstance(value, timedelta) else float(value)
-

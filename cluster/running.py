@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -83,7 +83,7 @@ def _say(text: str) -> None:
 
 
 @contextmanager
-def _signals(scope: trio.CancelScope) -> Iterator[list[int]]:
+def _signals(scope: trio.CancelScope) -> Generator[list[int]]:
     """Cancel the scope at the first signal, end the process at the second."""
     received: list[int] = []
     token = trio.lowlevel.current_trio_token()

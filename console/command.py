@@ -45,15 +45,16 @@ class Console(click.Group):
 @click.group(
     cls=Console,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="Data goes to stdout, talk to stderr. Exit codes: 0 ok, 1 failed or problems found, 2 usage, 3 not found, "
-    "4 store unreachable or in use, 5 store damaged or newer, 6 refused, 130 SIGINT, 143 SIGTERM.",
+    epilog="Data goes to stdout, talk to stderr. Exit codes: 0 ok, 1 failed or problems found, 2 usage, "
+    "3 not found, 4 store unreachable or in use, 5 store damaged or newer, 6 refused, 130 SIGINT, "
+    "143 SIGTERM.",
 )
 @click.version_option(package_name="callboard", message="%(package)s %(version)s")
 def main() -> None:
     """Actors whose mailboxes survive kill -9.
 
-    All commands but run only look: they take nothing and change nothing, on a stopped store and beside a running
-    node.
+    All commands but run only look: they take nothing and change nothing, on a stopped store and
+    beside a running node.
     """
 
 

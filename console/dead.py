@@ -15,8 +15,8 @@ from ..mailbox.views import DeadView
 from . import jsonl, wording
 from .exits import NotFound, ProblemsFound
 from .patterns import matcher
-from .tables import Column, Table as TextTable, pairs
-from .terminal import line_width, paint, put, safe, say
+from .tables import Column, Table as TextTable, pairs, section
+from .terminal import line_width, put, safe, say
 from .viewing import json_option, looking, now_ns, standing_still, store_option
 
 PAGE: Final = 100
@@ -25,12 +25,14 @@ PAGE: Final = 100
 
 @click.group("dead")
 def dead_group() -> None:
-    """Look at the dead letters: messages that failed for good, or that nobody claimed."""
+    """Look at messages that were given up."""
 
 
 @dead_group.command("ls")
 @store_option
-@click.option("--type", "type_", metavar="TYPE", help="Only mail for actors of this type; * stands for any text.")
+@click.option(
+    "--type", "type_", metavar="TYPE", help="Only mail for this type of actor; * stands for any text."
+)
 @click.option("--error", metavar="NAME", help="Only those that died of this error, such as 'Timeout*'.")
 @json_option
 def list_command(path: Path, type_: str | None, error: str | None, *, as_json: bool) -> None:
@@ -40,7 +42,9 @@ def list_command(path: Path, type_: str | None, error: str | None, *, as_json: b
     table = _table()
     with looking(path) as store:
         for page in _pages(store):
-            wanted = [view for view in page if view.problem or (fits_type(_type(view)) and fits_error(view.error))]
+            wanted = [
+                view for view in page if view.problem or (fits_type(_type(view)) and fits_error(view.error))
+            ]
             seen += len(page)
             shown += len(wanted)
             damaged += sum(bool(view.problem) for view in wanted)
@@ -50,8 +54,8 @@ def list_command(path: Path, type_: str | None, error: str | None, *, as_json: b
         say(_summary(seen, shown))
     if damaged:
         raise ProblemsFound(
-            f"{wording.count(damaged, 'dead letter')} cannot be read: the store is damaged there. Nothing else is "
-            "affected; dead show NUMBER has the bytes"
+            f"{wording.count(damaged, 'dead letter')} cannot be read: the store is damaged there. "
+            "Nothing else is affected; dead show NUMBER has the bytes"
         )
 
 
@@ -145,15 +149,15 @@ def show_command(path: Path, number: int, *, as_json: bool) -> None:
     if view is None:
         raise NotFound(f"there is no dead letter {number} in this store. Those there are: callboard dead ls")
     if as_json:
-        bytes_ = jsonl.plain(raw) if view.problem or view.letter.problem else None
-        put(jsonl.line(**_fields(view), traceback=view.traceback or None, bytes=bytes_))
+        data = raw if view.problem or view.letter.problem else None
+        put(jsonl.line(**_fields(view), traceback=view.traceback or None, bytes=data))
     else:
         for line in _page(view, raw):
             put(line)
     if view.problem:
         raise ProblemsFound(
-            f"the record of dead letter {number} cannot be read ({view.problem}): the store is damaged there. "
-            "Nothing else is affected"
+            f"the record of dead letter {number} cannot be read ({view.problem}): "
+            "the store is damaged there. Nothing else is affected"
         )
 
 
@@ -170,7 +174,7 @@ def _page(view: DeadView, raw: bytes) -> Iterator[str]:
     now, letter = now_ns(), view.letter
     if view.problem:
         yield from pairs([("number", str(view.number)), ("problem", safe(view.problem))])
-        yield from _section("bytes", wording.hex_lines(raw))
+        yield from section("bytes", wording.hex_lines(raw))
         return
     rows = [
         ("number", str(view.number)),
@@ -179,7 +183,8 @@ def _page(view: DeadView, raw: bytes) -> Iterator[str]:
         ("message", wording.message(letter, _type(view), most=4000)),
         ("reason", safe(view.reason)),
         ("error", safe(_error(view), lines=True) or "-"),
-        ("attempts", f"{view.attempts}, the first {wording.ago(view.failed_at, now)}" if view.attempts else "0"),
+        ("attempts", str(view.attempts)),
+        *([("failed", f"{wording.ago(view.failed_at, now)} for the first time")] if view.attempts else []),
         ("died", wording.ago(view.died_at, now)),
     ]
     if letter.number:
@@ -189,13 +194,6 @@ def _page(view: DeadView, raw: bytes) -> Iterator[str]:
         ]
     yield from pairs(rows)
     if view.traceback:
-        yield from _section("traceback", safe(view.traceback, lines=True).rstrip().split("\n"))
+        yield from section("traceback", safe(view.traceback, lines=True).rstrip().split("\n"))
     if letter.problem:
-        yield from _section("bytes", wording.hex_lines(raw))
-
-
-def _section(title: str, lines: list[str]) -> Iterator[str]:
-    yield ""
-    yield paint(title, "bold")
-    for line in lines:
-        yield f"  {line}"
+        yield from section("bytes", wording.hex_lines(raw))

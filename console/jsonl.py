@@ -1,7 +1,7 @@
 """JSON for programs: one object a line, each with `"v": 1`, times in UTC."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -9,6 +9,7 @@ import msgspec
 
 from ..mailbox.identity import show_number
 from ..mailbox.letter import Letter
+from .wording import is_mapping, is_sequence
 
 VERSION: Final = 1
 """Raised when a field changes its meaning or goes; new ones may come at any time."""
@@ -21,7 +22,8 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 def line(**fields: Any) -> str:
     """One object."""
-    return msgspec.json.encode({"v": VERSION, **{name: plain(field) for name, field in fields.items()}}).decode()
+    shown = {name: plain(field) for name, field in fields.items()}
+    return msgspec.json.encode({"v": VERSION, **shown}).decode()
 
 
 def moment(ns: int | None) -> str | None:
@@ -34,23 +36,23 @@ def moment(ns: int | None) -> str | None:
 
 def plain(data: Any, depth: int = 0) -> Any:
     """A decoded value as JSON can carry it: bytes become `{"$hex": …}`, keys text, and no number is NaN."""
-    if isinstance(data, bytes | bytearray | memoryview):
-        return {"$hex": bytes(data).hex()}
-    if isinstance(data, Mapping | list | tuple) and depth > DEEPEST:
-        return "…"
-    if isinstance(data, Mapping):
-        return {_key(name): plain(each, depth + 1) for name, each in data.items()}
-    if isinstance(data, list | tuple):
-        return [plain(each, depth + 1) for each in data]
-    if isinstance(data, float) and not math.isfinite(data):
-        return str(data)
-    if data is None or isinstance(data, bool | int | float | str):
-        return data
-    if isinstance(data, datetime):
-        return data.isoformat()
+    if isinstance(data, bytes):
+        return {"$hex": data.hex()}
     if isinstance(data, msgspec.msgpack.Ext):
         return {"$ext": data.code, "$hex": bytes(data.data).hex()}
-    return repr(data)
+    if is_mapping(data) or is_sequence(data):
+        return _container(data, depth) if depth < DEEPEST else "…"
+    if isinstance(data, float):
+        return data if math.isfinite(data) else str(data)
+    if data is None or isinstance(data, bool | int | str):
+        return data
+    return data.isoformat() if isinstance(data, datetime) else repr(data)
+
+
+def _container(data: Mapping[Any, Any] | Sequence[Any], depth: int) -> Any:
+    if is_mapping(data):
+        return {_key(name): plain(each, depth + 1) for name, each in data.items()}
+    return [plain(each, depth + 1) for each in data]
 
 
 def _key(name: Any) -> str:

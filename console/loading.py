@@ -32,7 +32,7 @@ def split_target(target: str) -> tuple[Path, str]:
     path = Path(file)
     if not path.is_file():
         what = "is a directory" if path.is_dir() else "does not exist"
-        raise click.UsageError(f"the file {file!r} {what}: name a Python file, such as shop.py or shop.py:main")
+        raise click.UsageError(f"{file!r} {what}: name a Python file, such as shop.py or shop.py:main")
     return path, name or "main"
 
 
@@ -93,7 +93,9 @@ def _others(module: ModuleType, file: str) -> str:
     names = [
         name
         for name, found in vars(module).items()
-        if inspect.iscoroutinefunction(found) and found.__module__ == module.__name__ and not name.startswith("_")
+        if inspect.iscoroutinefunction(found)
+        and found.__module__ == module.__name__
+        and not name.startswith("_")
     ]
     if not names:
         return ": write  async def main(node)"

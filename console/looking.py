@@ -14,15 +14,17 @@ from ..mailbox.store import Store, Table
 from ..mailbox.views import MailboxDetail, MailboxView, TimerView
 from . import jsonl, wording
 from .exits import ProblemsFound
-from .patterns import Matcher, is_plain, matcher
+from .patterns import is_plain, matcher
 from .showing import CONDITIONS, mailbox_fields, mailbox_lines, mailbox_row, require_whole
 from .tables import Column, Table as TextTable
 from .terminal import line_width, put, say
-from .totals import MOST_TIMERS, Totals
+from .totals import totals
 from .viewing import is_utf8, json_option, looking, nobody_called, now_ns, standing_still, store_option
 
 PAGE: Final = 500
 """Mailboxes read from one commit, and shown, at a time."""
+MOST_TIMERS: Final = 10_000
+"""Timers looked through for those of one mailbox, the soonest first."""
 
 _SORTS: Final[dict[str, Callable[[MailboxView], Any]]] = {
     "name": lambda view: view.name,
@@ -39,7 +41,7 @@ _SORTS: Final[dict[str, Callable[[MailboxView], Any]]] = {
 @click.option(
     "--sort",
     type=click.Choice(list(_SORTS)),
-    help="By name, most mail, oldest mail or most attempts. By default in the order in which they were made.",
+    help="By name, most mail, oldest mail or most attempts; by default in the order they were made.",
 )
 @json_option
 def list_command(
@@ -49,9 +51,9 @@ def list_command(
 
     PATTERN is a name in which * stands for any text, such as 'order/*'.
     """
+    tally = _Tally()
     with looking(path) as store:
-        totals = Totals()
-        pages = _matching(store, pattern, type_, totals)
+        pages = _matching(store, pattern, type_, tally)
         if sort:
             everything = [view for page in pages for view in page]
             pages = iter([sorted(everything, key=_SORTS[sort])])
@@ -59,24 +61,33 @@ def list_command(
             _put_lines(pages)
         else:
             _put_table(pages)
-            say(_summary(store, totals, filtered=bool(pattern or type_), whole=not is_plain(pattern)))
-    if totals.damaged:
+            say(_summary(store, tally, filtered=bool(pattern or type_)))
+    if tally.damaged:
         raise ProblemsFound(
-            f"{wording.count(totals.damaged, 'mailbox record')} cannot be read: the store is damaged there. "
+            f"{wording.count(tally.damaged, 'mailbox record')} cannot be read: the store is damaged there. "
             "The other mailboxes are not affected; keep a copy for examination and restore a backup"
         )
 
 
-def _matching(store: Store, pattern: str | None, type_: str | None, totals: Totals) -> Iterator[list[MailboxView]]:
+class _Tally:
+    """What a listing came by."""
+
+    def __init__(self) -> None:
+        self.shown = self.damaged = 0
+
+
+def _matching(
+    store: Store, pattern: str | None, type_: str | None, tally: _Tally
+) -> Iterator[list[MailboxView]]:
     """The mailboxes that are wanted, page by page; those that cannot be read always are."""
     fits_name, fits_type = matcher(pattern), matcher(type_)
     for page in _named(store, pattern) if pattern and is_plain(pattern) else _pages(store):
         wanted: list[MailboxView] = []
         for view in page:
-            shown = bool(view.problem or (fits_name(view.name) and fits_type(view.type)))
-            totals.add(view, shown=shown)
-            if shown:
+            if view.problem or (fits_name(view.name) and fits_type(view.type)):
                 wanted.append(view)
+                tally.damaged += bool(view.problem)
+        tally.shown += len(wanted)
         yield wanted
 
 
@@ -119,11 +130,11 @@ def _put_table(pages: Iterator[list[MailboxView]]) -> None:
             put(line)
 
 
-def _summary(store: Store, totals: Totals, *, filtered: bool, whole: bool) -> str:
-    if not whole:
-        return "" if totals.shown else "no mailbox has that name"
-    found = f"{totals.shown:,} of {wording.count(totals.mailboxes, 'mailbox', plural='mailboxes')} shown; in all "
-    return f"{found if filtered else ''}{totals.sentence(store)}"
+def _summary(store: Store, tally: _Tally, *, filtered: bool) -> str:
+    if not filtered:
+        return totals(store)
+    found = wording.count(tally.shown, "mailbox", plural="mailboxes") if tally.shown else "no mailbox"
+    return f"{found} of that name or type; in the whole store {totals(store)}"
 
 
 @click.command("show")
@@ -131,7 +142,7 @@ def _summary(store: Store, totals: Totals, *, filtered: bool, whole: bool) -> st
 @store_option
 @json_option
 def show_command(path: Path, name: str, *, as_json: bool) -> None:
-    """Show one actor: condition, state, timers, and the failure it is dealing with."""
+    """Show one actor: condition, failure, mail, state, timers."""
     with looking(path) as store:
         detail = None
         head: list[Letter] = []
@@ -140,7 +151,7 @@ def show_command(path: Path, name: str, *, as_json: bool) -> None:
             with standing_still(store) as still:
                 detail = show_mailbox(still, name)
                 head = peek_mail(still, name, limit=1)
-                timers = [timer for timer in list_timers(still, limit=MOST_TIMERS) if _is_message_to(name, timer)]
+                timers = [each for each in list_timers(still, limit=MOST_TIMERS) if _is_message(each, name)]
         if detail is None:
             raise nobody_called(store, name)
     require_whole(detail.view)
@@ -156,7 +167,7 @@ def show_command(path: Path, name: str, *, as_json: bool) -> None:
         )
 
 
-def _is_message_to(name: str, timer: TimerView) -> bool:
+def _is_message(timer: TimerView, name: str) -> bool:
     return timer.to == name and timer.letter is not None
 
 
@@ -182,10 +193,13 @@ def _detail_fields(detail: MailboxDetail, head: list[Letter], timers: list[Timer
 @click.command("peek")
 @click.argument("name")
 @store_option
-@click.option("-n", "--number", type=click.IntRange(min=1), default=10, show_default=True, help="At most so many.")
+@click.option("-n", "--number", type=click.IntRange(min=1), default=10, show_default=True, help="The most.")
 @json_option
 def peek_command(path: Path, name: str, number: int, *, as_json: bool) -> None:
-    """Show the mail of an actor, the next message first, and take nothing."""
+    """Show the mail of an actor and take nothing.
+
+    The next message stands first.
+    """
     with looking(path) as store:
         view = None
         letters: list[Letter] = []
@@ -207,8 +221,8 @@ def peek_command(path: Path, name: str, number: int, *, as_json: bool) -> None:
     damaged = sum(bool(letter.problem) for letter in letters)
     if damaged:
         raise ProblemsFound(
-            f"{wording.count(damaged, 'message')} of these cannot be read; when the turn comes, what is left of "
-            "each becomes a dead letter: callboard dead ls"
+            f"{wording.count(damaged, 'message')} of these cannot be read: the store is damaged there. "
+            "When its turn comes, what is left of it becomes a dead letter: callboard dead ls"
         )
 
 

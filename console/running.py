@@ -27,8 +27,9 @@ from .terminal import safe, say
 def run_command(target: str, store: Path | None) -> None:
     """Run the async function main(node) of a Python file.
 
-    The node runs until main returns and no mail can be handled any more. SIGINT and SIGTERM let the turns in hand
-    finish; a second one ends the process at once. Either way nothing is lost, and the next run goes on.
+    The node runs until main returns and no mail can be handled any more. SIGINT and SIGTERM let the
+    turns in hand finish; a second one ends the process at once. Either way nothing is lost, and the
+    next run goes on.
     """
     path, name = split_target(target)
     module = _loaded(path)

@@ -1,6 +1,6 @@
 """Showing a mailbox: as a row, as JSON, and as a page of its own."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from ..mailbox.errors import Undecodable
@@ -8,7 +8,7 @@ from ..mailbox.letter import Letter
 from ..mailbox.views import MailboxDetail, MailboxView, TimerView
 from . import wording
 from .jsonl import moment
-from .tables import pairs
+from .tables import pairs, section
 from .terminal import paint, safe
 
 DAMAGED: Final = "damaged"
@@ -90,20 +90,13 @@ def mailbox_lines(
         ]
     )
     if detail.state_problem:
-        yield from _section("state", [f"(unreadable: {safe(detail.state_problem)})"])
+        yield from section("state", [f"(unreadable: {safe(detail.state_problem)})"])
     elif view.type:
-        yield from _section("state", _state(detail.state))
+        yield from section("state", _state(detail.state))
     if timers:
         more = len(timers) - TIMERS_SHOWN
         lines = [_timer(timer, view.type, now) for timer in timers[:TIMERS_SHOWN]]
-        yield from _section("timers", [*lines, *([f"and {more:,} more"] if more > 0 else [])])
-
-
-def _section(title: str, lines: Sequence[str]) -> Iterator[str]:
-    yield ""
-    yield paint(title, "bold")
-    for line in lines:
-        yield f"  {line}"
+        yield from section("timers", [*lines, *([f"and {more:,} more"] if more > 0 else [])])
 
 
 def _condition(view: MailboxView, now: int) -> str:
@@ -118,7 +111,7 @@ def _condition(view: MailboxView, now: int) -> str:
 
 def _failing(view: MailboxView, head: Sequence[Letter], now: int) -> str:
     what = wording.message(head[0], view.type) if head else "waking the actor"
-    first = f"{wording.count(view.attempts, 'attempt')} at {what}, the first {wording.ago(view.failed_at, now)}"
+    first = f"{wording.count(view.attempts, 'attempt')} at {what}, first {wording.ago(view.failed_at, now)}"
     if view.retry_at and not view.paused:
         first += f"; the next {wording.due(view.retry_at, now)}"
     return f"{first}\n{safe(view.error, lines=True)}"
@@ -130,7 +123,7 @@ def _mail(view: MailboxView, now: int) -> str:
 
 
 def _state(state: Any) -> list[str]:
-    if not isinstance(state, Mapping):
+    if not wording.is_mapping(state):
         return [wording.value(state)]
     if not state:
         return ["(no fields)"]

@@ -5,7 +5,7 @@ columns first, so that a row stays one line; whatever a pipe gets is whole.
 """
 
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 import attrs
@@ -94,6 +94,14 @@ def pairs(rows: Sequence[tuple[str, str]]) -> Iterator[str]:
         yield f"{paint(name, 'dim')}{' ' * (width - width_of(name) + GAP)}{first}".rstrip()
         for line in more:
             yield f"{' ' * (width + GAP)}{line}".rstrip()
+
+
+def section(title: str, lines: Iterable[str]) -> Iterator[str]:
+    """Lines under a title, after an empty line."""
+    yield ""
+    yield paint(title, "bold")
+    for line in lines:
+        yield f"  {line}"
 
 
 def cut(text: str, width: int) -> str:

@@ -25,10 +25,10 @@ def complain(text: str) -> None:
 
 
 def paint(text: str, color: str) -> str:
-    """Text in a color; the streams take it out again where there are none. `bold` and `dim` count as colors."""
-    if color in {"bold", "dim"}:
-        return click.style(text, **{color: True})
-    return click.style(text, fg=color)
+    """Text in a color, `bold` or `dim`; a stream without colors takes it out again."""
+    if color == "bold":
+        return click.style(text, bold=True)
+    return click.style(text, dim=True) if color == "dim" else click.style(text, fg=color)
 
 
 def has_color(stream: TextIO) -> bool:
@@ -70,10 +70,8 @@ def safe(text: str, *, lines: bool = False) -> str:
     if text.isprintable():
         return text
     kept = "\n\t" if lines else ""
-    return "".join(
-        character if character.isprintable() or character in kept else _escape(character) for character in text
-    )
+    return "".join(each if each.isprintable() or each in kept else _escape(each) for each in text)
 
 
 def _escape(character: str) -> str:
-    return character.encode("unicode_escape").decode("ascii")
+    return character.encode("unicode_escape", "surrogatepass").decode("ascii")

@@ -2,7 +2,7 @@
 
 import difflib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -11,7 +11,7 @@ import click
 
 from ..mailbox.identity import Identity
 from ..mailbox.reading import list_mailboxes
-from ..mailbox.store import Snapshot, Store, Table, Usage, Writes
+from ..mailbox.store import Snapshot, Store, Usage, Writes
 from .exits import NotFound
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -39,7 +39,7 @@ def json_option(command: F) -> F:
     return click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")(command)
 
 
-def _required(context: click.Context, parameter: click.Parameter, path: Path | None) -> Path:
+def _required(context: click.Context, _: click.Parameter, path: Path | None) -> Path:
     if path is not None:
         return path
     here = sorted(found.parent.name for found in Path().glob("*/data.mdb"))
@@ -50,7 +50,7 @@ def _required(context: click.Context, parameter: click.Parameter, path: Path | N
 
 
 @contextmanager
-def looking(path: Path) -> Iterator[Store]:
+def looking(path: Path) -> Generator[Store, None, None]:
     """The store in a directory, to be read.
 
     Raises:
@@ -66,7 +66,7 @@ def looking(path: Path) -> Iterator[Store]:
 
 
 @contextmanager
-def standing_still(store: Store) -> Iterator[Store]:
+def standing_still(store: Store) -> Generator[Store, None, None]:
     """One commit of a store, so that several views of it belong together. Keep it short."""
     with store.snapshot() as reads:
         yield _Still(store, reads)
@@ -103,26 +103,12 @@ class _Still:
         """Nothing: who opened the store closes it."""
 
 
-def number_keys(store: Store, table: Table, most: int) -> int:
-    """How many keys of one number a table has, counted up to `most`; no value is read."""
-    start, seen = b"", 0
-    while seen < most:
-        found = store.prefixes(table, 8, start, min(1000, most - seen))
-        seen += len(found)
-        if not found or found[-1] == b"\xff" * 8:
-            break
-        start = (int.from_bytes(found[-1], "big") + 1).to_bytes(8, "big")
-    return seen
-
-
 def nobody_called(store: Store, name: str) -> NotFound:
     """The error for a name without a mailbox, with names that are nearly the same."""
     known = [view.name for view in list_mailboxes(store, limit=_LOOKED_THROUGH)]
     near = difflib.get_close_matches(name, known, n=3)
-    if near:
-        advice = f"Did you mean {' or '.join(map(repr, near))}?"
-    else:
-        advice = "The names there are: callboard ls"
+    nearly = " or ".join(map(repr, near))
+    advice = f"Did you mean {nearly}?" if near else "The names there are: callboard ls"
     return NotFound(f"there is no actor or mailbox {name!r} in this store. {advice}")
 
 

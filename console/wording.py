@@ -1,8 +1,8 @@
 """Wording: times, numbers, values and messages as people read them."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import repeat
-from typing import Any, Final
+from typing import Any, Final, TypeGuard
 
 from ..mailbox.letter import Letter
 from .terminal import safe
@@ -14,6 +14,16 @@ _UNITS: Final = ((2 * 86_400, 86_400, "d"), (2 * 3600, 3600, "h"), (120, 60, "mi
 MOST: Final = 400
 """Characters of one value."""
 DEEPEST: Final = 50
+
+
+def is_mapping(data: Any) -> TypeGuard[Mapping[Any, Any]]:
+    """Whether a decoded value is a map."""
+    return isinstance(data, Mapping)
+
+
+def is_sequence(data: Any) -> TypeGuard[Sequence[Any]]:
+    """Whether a decoded value is an array."""
+    return isinstance(data, list | tuple)
 
 
 def duration(ns: int) -> str:
@@ -57,7 +67,7 @@ def message(letter: Letter, home: str = "", most: int = MOST) -> str:
 
 
 def _arguments(body: Any, most: int) -> Iterator[str]:
-    if not isinstance(body, Mapping):
+    if not is_mapping(body):
         yield from _write(body, most)
         return
     for comma, (name, each) in zip(_commas(), body.items(), strict=False):
@@ -71,15 +81,15 @@ def _write(data: Any, most: int, depth: int = 0) -> Iterator[str]:
         yield "…"
     elif isinstance(data, str):
         yield repr(data[: most + 1])
-    elif isinstance(data, bytes | bytearray | memoryview):
-        yield f"0x{bytes(data[:most]).hex()}"
-    elif isinstance(data, list | tuple):
+    elif isinstance(data, bytes):
+        yield f"0x{data[:most].hex()}"
+    elif is_sequence(data):
         yield "["
         for comma, each in zip(_commas(), data, strict=False):
             yield comma
             yield from _write(each, most, depth + 1)
         yield "]"
-    elif isinstance(data, Mapping):
+    elif is_mapping(data):
         yield "{"
         for comma, (name, each) in zip(_commas(), data.items(), strict=False):
             yield comma

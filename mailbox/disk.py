@@ -42,11 +42,7 @@ _orphans: Final[list[lmdb.Environment]] = []
 
 
 def make_data_file(directory: Path, records: dict[bytes, bytes]) -> None:
-    """Make the data file of a new store, with these records in META.
-
-    Raises:
-        StoreError: LMDB or the system refuses.
-    """
+    """Make the data file of a new store, with these records in META."""
     try:
         env = _environment(directory, 1 << 20, read_only=False)
         try:
@@ -234,7 +230,7 @@ class DiskStore:
         grown = max(2 * limit, limit + 4 * needed)
         self._growing = True
         try:
-            self._env.set_mapsize(-(-grown // _MAP_STEP) * _MAP_STEP)
+            self._env.set_mapsize(grown + -grown % _MAP_STEP)
         except (lmdb.Error, OverflowError) as error:
             raise faults.cannot_grow(self.path, limit, str(error)) from error
         finally:

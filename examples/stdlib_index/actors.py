@@ -152,6 +152,7 @@ class Parser(Actor):
     @handler
     async def parse(self, path: str) -> None:
         """Read one file; all its messages leave in one commit with the end of this one, or none does."""
+        # In a thread, since the node's other actors should not wait until a large file is parsed.
         found = await trio.to_thread.run_sync(parse_file, self.root, path)
         if isinstance(found, Unparsed):
             await self.report.tell(Report.unparsed(found.path, found.why))

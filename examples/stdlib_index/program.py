@@ -15,7 +15,7 @@ from callboard import ActorRef, Node, run
 from .actors import Contents, Crawler, Module, Progress, Report, module_address
 from .index import Entry, Index, save
 
-PARSERS = 1
+PARSERS = 2
 LOOK_EVERY_S = 0.1
 PATIENCE_S = 60.0
 """How long nothing may move before the program gives up."""

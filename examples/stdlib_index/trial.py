@@ -29,8 +29,11 @@ class Trial:
     kills: int
     killed_at: list[int] = field(default_factory=list[int])
     """How many files were done at each kill."""
-    resumed: bool = False
+    resumed: bool = field(init=False)
     """The store held a part of the index before the first start."""
+
+    def __post_init__(self) -> None:
+        self.resumed = self.store.is_dir() and any(self.store.iterdir())
 
     def run(self, bar: Bar) -> None:
         """Start the program until it ends by itself.
@@ -75,8 +78,6 @@ class Trial:
         """What was said to be done before a kill must still be done after it (G1, G2)."""
         if self.killed_at and first < self.killed_at[-1]:
             raise Broken(f"{self.killed_at[-1]} files were done before the kill, {first} after it")
-        if not self.killed_at and first > 0:
-            self.resumed = True
 
     def _is_time(self, done: int, total: int) -> bool:
         """Kills are spread evenly over the files, and never fall on the last one."""

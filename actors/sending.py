@@ -1,0 +1,130 @@
+"""Sending: how a message gets a number, finds its mailbox, and is put there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from ..mailbox.envelope import MAX_BODY
+from ..mailbox.records import Dead, key, pack
+from ..mailbox.store import Table
+from .cell import Cell, Phase
+from .durations import Seconds, in_seconds
+from .errors import MessageTooLarge, NoSuchActor
+from .mail import Cause, Mail, size_of
+
+if TYPE_CHECKING:
+    from .message import Message
+    from .ref import ActorRef
+    from .runtime import Runtime
+
+
+class Sending:
+    """The way of a message from its maker to its mailbox."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self._ledger = runtime.ledger
+        self._active = runtime.cells.by_name
+
+    def make_mail(
+        self,
+        message: Message[Any, Any],
+        cause: Cause,
+        flags: int = 0,
+        extra: dict[int, Any] | None = None,
+    ) -> Mail:
+        """A message with a number of its own.
+
+        Raises:
+            MessageTooLarge: its body is above the limit.
+        """
+        size = size_of(message)
+        if size > MAX_BODY:
+            size = len(message.body())
+            if size > MAX_BODY:
+                raise MessageTooLarge(
+                    f"{message.spec.name} has a body of {size} bytes and {MAX_BODY} is the most: "
+                    "send a reference to the data, or split it"
+                )
+        ledger = self._ledger
+        ledger.open.bytes += size
+        return Mail(ledger.next_number(), message, cause, flags, extra)
+
+    def target(self, ref: ActorRef[Any], message: Message[Any, Any]) -> Cell:
+        """The mailbox of a ref, if its actor has a handler for the message.
+
+        Raises:
+            TypeError: the message belongs to another actor's class.
+        """
+        cell = self._active.get(ref.name)
+        if cell is None:
+            self.check_node(ref)
+            cell = self._runtime.cells.get(ref.name)
+        kind = cell.kind
+        if kind is not None and message.spec.owner not in kind.cls.__mro__:
+            raise TypeError(
+                f"{message!r} is a message for {message.spec.owner.__name__}, "
+                f"and {ref.name!r} is a {kind.name}: make it with a handler of {kind.name}"
+            )
+        return cell
+
+    def staged_tell(
+        self,
+        target: Cell,
+        message: Message[Any, Any],
+        cause: Cause,
+        *,
+        delay: Seconds,
+        key: str | None,
+        id: str | None,
+    ) -> Callable[[], None]:
+        """A send with options, checked now, to be applied to the open batch."""
+        wait_ns = int(in_seconds(delay, "delay=") * 1e9)
+        if key is not None and not 1 <= len(key.encode()) <= 255:
+            raise ValueError(f"a timer's key has 1 to 255 bytes; got {key!r:.80}")
+        if id is not None and self._runtime.marks.find(target, id, message) is not None:
+            return lambda: None
+        mail = self.make_mail(message, cause)
+
+        def apply() -> None:
+            cell = self._runtime.cells.get(target.name)
+            if id is not None:
+                if self._runtime.marks.find(cell, id, message) is not None:
+                    return
+                self._runtime.marks.set(cell, id, message, mail)
+            if wait_ns or key is not None:
+                self._runtime.timers.set(cell, mail, self._ledger.now_ns() + wait_ns, key)
+            else:
+                self.deliver_to(cell, mail)
+
+        return apply
+
+    def check_node(self, ref: ActorRef[Any]) -> None:
+        """Refuse a ref to another node.
+
+        Raises:
+            NoSuchActor: this node has no links.
+        """
+        if ref.node and ref.node != self._runtime.name:
+            raise NoSuchActor(f"{ref} is on node {ref.node!r}, and this node has no link to it")
+
+    def deliver_to(self, cell: Cell, mail: Mail) -> None:
+        """Put a message into a mailbox with the open batch."""
+        if cell.phase is Phase.GONE:
+            cell = self._runtime.cells.get(cell.name)
+        self._runtime.cells.deliver(cell, mail)
+        self._ledger.counters.accepted += 1
+
+    def deliver(self, name: str, mail: Mail) -> None:
+        """Put a timer's message, counted when it was set, into a mailbox."""
+        self._runtime.cells.deliver(self._runtime.cells.get(name), mail)
+
+    def bury_bytes(self, raw: bytes, box: str, text: str) -> None:
+        """Write bytes that no mailbox can take as a dead letter."""
+        counters = self._ledger.counters
+        number, counters.next_dead = counters.next_dead, counters.next_dead + 1
+        now = self._ledger.now_ns()
+        letter = Dead(box, "", raw, "undecodable", "Undecodable", text, "", 0, now, now)
+        self._ledger.write(Table.DEAD, key(number), pack(letter))
+        counters.died += 1

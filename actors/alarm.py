@@ -42,7 +42,6 @@ class Alarm:
     async def run(self) -> None:
         """Ring for ever."""
         runtime = self._runtime
-        runtime.timers.look()
         next_sweep = runtime.clock() + self._idle_s
         while True:
             self._woken = trio.Event()

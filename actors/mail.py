@@ -135,9 +135,6 @@ class Mail:
         return f"{self.handler}(…)"
 
 
-FIXED: frozenset[object] = frozenset({int, float, bool, type(None)})
-
-
 def size_of(message: Message[Any, Any]) -> int:
     """An upper bound of a message's body in bytes; exact where a bound is not cheap."""
     held = message.held
@@ -145,10 +142,9 @@ def size_of(message: Message[Any, Any]) -> int:
         return len(held)
     size = 16
     for value in held:
-        kind: object = type(value)
-        if kind in FIXED:
+        if value is None or isinstance(value, int | float):
             size += 24
-        elif kind is str:
+        elif isinstance(value, str):
             size += 24 + 4 * len(value)
         else:
             return len(message.body())

@@ -137,6 +137,7 @@ class Runtime:
         """Start the tasks of the node in a nursery."""
         self._nursery = nursery
         self.workers = Workers(self, nursery)
+        self.timers.look()
         self.workers.start()
         nursery.start_soon(self.alarm.run, name="callboard alarm")
         nursery.start_soon(self.lives.wake_backlog, name="callboard backlog")

@@ -105,7 +105,7 @@ def _row(view: DeadView, now: int) -> list[str]:
         str(view.number),
         view.box or "-",
         _type(view) or "-",
-        wording.message(view.letter, _type(view)),
+        "(unreadable)" if view.letter.problem else wording.message(view.letter, _type(view)),
         view.reason,
         _error(view).partition("\n")[0] or "-",
         str(view.attempts),

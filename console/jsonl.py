@@ -64,7 +64,7 @@ def _key(name: Any) -> str:
 def letter_fields(letter: Letter) -> dict[str, Any]:
     """A message's fields, the same wherever one is shown."""
     return {
-        "id": show_number(letter.number),
+        "id": show_number(letter.number) if letter.number else None,
         "type": letter.type,
         "handler": letter.handler,
         "version": letter.version,

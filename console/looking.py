@@ -133,8 +133,8 @@ def _put_table(pages: Iterator[list[MailboxView]]) -> None:
 def _summary(store: Store, tally: _Tally, *, filtered: bool) -> str:
     if not filtered:
         return totals(store)
-    found = wording.count(tally.shown, "mailbox", plural="mailboxes") if tally.shown else "no mailbox"
-    return f"{found} of that name or type; in the whole store {totals(store)}"
+    found = f"{tally.shown:,} match" if tally.shown else "no mailbox matches"
+    return f"{found}; in the whole store {totals(store)}"
 
 
 @click.command("show")

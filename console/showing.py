@@ -111,7 +111,9 @@ def _condition(view: MailboxView, now: int) -> str:
 
 def _failing(view: MailboxView, head: Sequence[Letter], now: int) -> str:
     what = wording.message(head[0], view.type) if head else "waking the actor"
-    first = f"{wording.count(view.attempts, 'attempt')} at {what}, first {wording.ago(view.failed_at, now)}"
+    first = (
+        f"{wording.count(view.attempts, 'attempt')} at {what}, the first {wording.ago(view.failed_at, now)}"
+    )
     if view.retry_at and not view.paused:
         first += f"; the next {wording.due(view.retry_at, now)}"
     return f"{first}\n{safe(view.error, lines=True)}"

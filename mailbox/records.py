@@ -283,5 +283,5 @@ def unpack(kind: type[R], value: bytes) -> R:
     """
     try:
         return _decoders[kind].decode(unseal(value))  # type: ignore[return-value]  # pyright: ignore[reportReturnType]
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
         raise Undecodable(f"a {kind.__name__} record has the wrong shape: {error}") from error

@@ -45,6 +45,7 @@ class Lives:
             prefixes = runtime.store.prefixes(Table.MAIL, 8, start, WOKEN_AT_ONCE)
             if not prefixes:
                 self.waking = False
+                runtime.workers.wake()
                 return
             for prefix in prefixes:
                 runtime.cells.load(open_key(prefix))

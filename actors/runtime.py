@@ -94,6 +94,7 @@ class Runtime:
         self._random = random
         self.writer = writer
         self._nursery: trio.Nursery | None = None
+        self._idle = trio.Event()
         value = store.get(Table.META, COUNTERS_KEY)
         counters = Counters() if value is None else unpack(Counters, value)
         self.ledger = Ledger(
@@ -217,10 +218,16 @@ class Runtime:
     async def wait_idle(self) -> None:
         """Return when no turn can begin now and everything is on disk."""
         while self.busy:
-            await self.ledger.wait_durable(self.ledger.lsn - 1)
-            if self.busy:
-                self.workers.wake()
-                await trio.sleep(0.001)
+            self.intake.check_open()
+            if self._idle.is_set():
+                self._idle = trio.Event()
+            self.workers.wake()
+            await self._idle.wait()
+
+    def note_idle(self) -> None:
+        """The leader has nothing to do; tell those who wait for that."""
+        if not self._idle.is_set() and not self.busy:
+            self._idle.set()
 
     @property
     def busy(self) -> bool:
@@ -240,6 +247,7 @@ class Runtime:
         """Wake whoever still waits, and let the writer go; after this nothing runs."""
         closed = NodeClosed("the node was closed before the answer came")
         self.intake.close(str(closed))
+        self._idle.set()
         self.asks.close(self.failure or closed)
         self.ledger.abandon(self.failure or closed)
         self.writer.close()

@@ -2,40 +2,43 @@
 
 from __future__ import annotations
 
-import attrs
+import logging
 
 from .actor import Actor, ActorType, Conflict, find_types
+
+log = logging.getLogger("callboard.node")
 
 
 class Types:
     """Actor classes by declared name: those given, or all imported subclasses of `Actor`."""
 
     def __init__(self, given: list[type[Actor]] | None = None) -> None:
+        """Look at what is imported.
+
+        Raises:
+            DefinitionError: an annotation of one of them mentions a name that does not exist.
+        """
         self._given = given
-        self._known: dict[str, ActorType | Conflict] = {}
+        self._known = find_types(given)
+        self._missed: set[str] = set()
+        for kind in self._known.values():
+            if isinstance(kind, ActorType):
+                kind.complete()
 
     def find(self, name: str) -> ActorType | None:
-        """The type of a name; None if no code here has it, or two classes claim it."""
+        """The type of a name; None, with a word in the log, if mail for it has to wait (G14)."""
         kind = self._known.get(name)
         if kind is None:
+            # Perhaps its module was imported since.
             self._known = find_types(self._given)
             kind = self._known.get(name)
-        return kind if isinstance(kind, ActorType) else None
-
-    def why_not(self, name: str) -> str:
-        """Why a name has no type, as a sentence for people."""
-        kind = self._known.get(name)
-        if isinstance(kind, Conflict):
-            return str(kind)
-        return (
-            f"no imported actor class is declared as {name!r}; "
-            "import the module that declares it, or pass it in types="
-        )
+        if isinstance(kind, ActorType):
+            return kind
+        if name not in self._missed:
+            self._missed.add(name)
+            log.warning("mail for actors of type %r waits: %s", name, kind or _absent(name))
+        return None
 
 
-@attrs.frozen
-class NoCode:
-    """Mail that waits for a class or a handler that the code does not have."""
-
-    mailbox: str
-    reason: str
+def _absent(name: str) -> str:
+    return f"no imported class is declared as {name!r}; import its module, or pass it in types= of open_node"

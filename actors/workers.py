@@ -136,6 +136,7 @@ class Workers:
         return self._slice_turns <= 0 or self._tick() >= self._slice_end
 
     async def _park(self) -> None:
+        self._runtime.note_idle()
         self._parked = trio.lowlevel.current_task()
 
         def abort(_: object) -> trio.lowlevel.Abort:

@@ -37,8 +37,8 @@ class Progress:
 
     @property
     def complete(self) -> bool:
-        """Whether every file was read and every message about it counted."""
-        return self.read == self.files and self.counted == self.sent
+        """Whether every file was read and every message about it counted; more than that is for others to find."""
+        return self.files is not None and self.read >= self.files and self.counted >= self.sent
 
 
 class Report(Actor):

@@ -8,6 +8,9 @@ from pathlib import Path
 from typing import Protocol
 
 import pytest
+from hypothesis import settings, strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
 from callboard.mailbox.disk import DiskStore
 from callboard.mailbox.errors import BadName, StoreError, WrongNode
 from callboard.mailbox.identity import COUNT_BITS
@@ -15,8 +18,6 @@ from callboard.mailbox.memory import MemoryStore
 from callboard.mailbox.opening import open_disk
 from callboard.mailbox.records import INCARNATION_KEY, pack_number, unpack_number
 from callboard.mailbox.store import MAX_KEY, Store, Table, Writes
-from hypothesis import settings, strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 
 class Shelf(Protocol):
@@ -38,7 +39,10 @@ class DiskShelf:
 
     def open(self, node: str = "") -> DiskStore:
         return open_disk(
-            self.path, entropy=lambda size: next(self.seeds).to_bytes(size, "big"), now_ns=lambda: 1, node=node
+            self.path,
+            entropy=lambda size: next(self.seeds).to_bytes(size, "big"),
+            now_ns=lambda: 1,
+            node=node,
         )
 
     def lose(self, store: Store) -> None:
@@ -134,7 +138,8 @@ def test_a_snapshot_reads_all_that_a_store_reads(store: Store) -> None:
 
 @pytest.mark.parametrize("key", [b"", b"k" * (MAX_KEY + 1)], ids=["empty", "too long"])
 def test_a_batch_with_an_impossible_key_is_refused_whole(store: Store, key: bytes) -> None:
-    for writes in ({key: b"1", b"a": b"1"}, {b"a": b"1", key: b"1"}):
+    changes: list[dict[bytes, bytes | None]] = [{key: b"1", b"a": b"1"}, {b"a": b"1", key: b"1"}]
+    for writes in changes:
         with pytest.raises(ValueError, match="key"):
             store.commit({Table.BOXES: {b"z": b"1"}, Table.MAIL: writes})
     assert store.scan(Table.BOXES) == store.scan(Table.MAIL) == []
@@ -254,13 +259,15 @@ def test_a_closed_store_refuses_everything_but_another_close(shelf: Shelf) -> No
 TABLES = [Table.BOXES, Table.MAIL]
 KEYS = st.binary(min_size=1, max_size=4) | st.sampled_from([b"\xff", b"\xff\xff", b"\xff\xff\xff\xff"])
 VALUES = st.binary(max_size=20) | st.sampled_from([2500, 5000]).map(bytes)
-BATCHES = st.dictionaries(st.sampled_from(TABLES), st.dictionaries(KEYS, VALUES | st.none(), max_size=6), max_size=2)
+BATCHES = st.dictionaries(
+    st.sampled_from(TABLES), st.dictionaries(KEYS, VALUES | st.none(), max_size=6), max_size=2
+)
 
 
 class AnyStore(RuleBasedStateMachine):
     """Batches, readings and crashes in any order; `shelf` says where."""
 
-    make: Callable[[Path], Shelf]
+    make: type[DiskShelf] | type[MemoryShelf]
 
     def __init__(self) -> None:
         super().__init__()
@@ -333,11 +340,11 @@ class AnyStore(RuleBasedStateMachine):
 
 
 class AnyDisk(AnyStore):
-    make = DiskShelf
+    make: type[DiskShelf] | type[MemoryShelf] = DiskShelf
 
 
 class AnyMemory(AnyStore):
-    make = MemoryShelf
+    make: type[DiskShelf] | type[MemoryShelf] = MemoryShelf
 
 
 TestAnyDisk = AnyDisk.TestCase

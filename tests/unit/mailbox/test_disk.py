@@ -2,19 +2,17 @@
 
 import errno
 import os
-import random
-import resource
 import shutil
 import stat
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 import lmdb
 import pytest
+
 from callboard.mailbox import faults
 from callboard.mailbox.disk import DiskStore
 from callboard.mailbox.errors import (
@@ -22,77 +20,16 @@ from callboard.mailbox.errors import (
     StoreDamaged,
     StoreError,
     StoreFailed,
-    StoreForked,
-    StoreFull,
     StoreInUse,
     StoreTooNew,
     StoreUnavailable,
 )
 from callboard.mailbox.meta import FORMAT_KEY, NODE_KEY
-from callboard.mailbox.opening import open_disk, view_disk
+from callboard.mailbox.opening import view_disk
 from callboard.mailbox.records import pack_number
-from callboard.mailbox.store import Table, Writes
+from callboard.mailbox.store import Table
 
-
-def opened(path: Path, *, map_size: int = 64 << 30, node: str = "") -> DiskStore:
-    return open_disk(path, entropy=random.Random(1).randbytes, now_ns=lambda: 0, map_size=map_size, node=node)
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "store"
-
-
-@pytest.fixture
-def store(path: Path) -> Iterator[DiskStore]:
-    made = opened(path)
-    yield made
-    made.close()
-
-
-def batch(seed: int, size: int = 3000, count: int = 50) -> Writes:
-    numbers = random.Random(seed)
-    return {Table.MAIL: {numbers.randbytes(16): numbers.randbytes(size) for _ in range(count)}}
-
-
-def contents(store: DiskStore) -> dict[bytes, bytes]:
-    return dict(store.scan(Table.MAIL, limit=100_000))
-
-
-def failure(what: str, code: int, kind: type[lmdb.Error] = lmdb.Error) -> lmdb.Error:
-    """An error as LMDB raises it."""
-    error = kind(what)
-    error.code = code  # type: ignore[misc]  # pyright: ignore
-    return error
-
-
-class Broken:
-    """An environment of LMDB whose transactions end as told."""
-
-    def __init__(self, env: lmdb.Environment, errors: list[Exception]) -> None:
-        self.env = env
-        self.errors = errors
-
-    def begin(self, *args: object, **kwargs: object) -> object:
-        if self.errors:
-            raise self.errors.pop(0)
-        return self.env.begin(*args, **kwargs)  # type: ignore[call-overload]  # pyright: ignore
-
-    def __getattr__(self, name: str) -> object:
-        return getattr(self.env, name)
-
-
-@pytest.fixture
-def break_disk(store: DiskStore) -> Iterator[Callable[..., None]]:
-    """Let the next write transactions of `store` end with these errors."""
-    env = store._env
-
-    def errors(*given: Exception) -> None:
-        store._env = Broken(env, list(given))  # type: ignore[assignment]  # pyright: ignore
-
-    yield errors
-    store._env = env
-
+from .disks import batch, contents, failure, opened, run
 
 # Modes and flags.
 
@@ -118,14 +55,6 @@ def test_an_environment_variable_does_not_choose_the_format(path: Path) -> None:
     store = opened(path)
     assert store._env.lib_version()[0] == 0
     store.close()
-
-
-def run(code: str, *arguments: object, env: dict[str, str] | None = None) -> str:
-    """What a Python process of its own prints."""
-    command = [sys.executable, "-P", "-c", code, *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env=env, timeout=60)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
 
 
 # Making a store.
@@ -297,7 +226,10 @@ for line in sys.stdin:
 store.close()
 """
     process = subprocess.Popen(
-        [sys.executable, "-P", "-c", code, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-P", "-c", code, str(path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
     )
     assert process.stdin
     assert process.stdout
@@ -313,189 +245,6 @@ store.close()
                 assert reads.get(Table.MAIL, b"00000000")
         view.close()
         process.stdin.close()
-
-
-def test_an_address_space_that_is_used_up_is_a_full_store(store: DiskStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(_size: int) -> None:
-        raise failure("mdb_env_set_mapsize", errno.ENOMEM, lmdb.MemoryError)
-
-    broken = Broken(store._env, [failure("mdb_put", faults.MAP_FULL, lmdb.MapFullError)])
-    monkeypatch.setattr(broken, "set_mapsize", refuse, raising=False)
-    monkeypatch.setattr(store, "_env", broken)
-    with pytest.raises(StoreFull, match="address space.*same commit will pass"):
-        store.commit(batch(1))
-    store.commit(batch(1))
-
-
-# A full disk.
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 4 MiB, mounted for the test; None where we may not mount."""
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(disk)], capture_output=True, check=False
-    )
-    if mounted.returncode:
-        pytest.xfail("no right to mount here")
-    yield disk
-    subprocess.run(["umount", str(disk)], check=True)
-
-
-def test_a_full_disk_loses_nothing_and_the_same_commit_passes_when_there_is_room(small_disk: Path) -> None:
-    ballast = small_disk / "ballast"
-    ballast.write_bytes(bytes(1 << 20))
-    store = opened(small_disk / "store")
-    expected: dict[bytes, bytes] = {}
-    for seed in range(1000):
-        writes = batch(seed)
-        try:
-            store.commit(writes)
-        except StoreFull as error:
-            assert "Nothing was lost" in str(error)
-            break
-        expected.update({key: value for key, value in writes[Table.MAIL].items() if value is not None})
-    else:
-        pytest.fail("4 MiB were never full")
-    for _ in range(3):
-        with pytest.raises(StoreFull):
-            store.commit(writes)
-    assert contents(store) == expected
-    ballast.unlink()
-    store.commit(writes)
-    assert contents(store).keys() == expected.keys() | writes[Table.MAIL].keys()
-    store.close()
-    opened(small_disk / "store").close()
-
-
-def test_mail_can_be_taken_out_of_a_store_on_a_full_disk(small_disk: Path) -> None:
-    store = opened(small_disk / "store")
-    with pytest.raises(StoreFull):
-        for seed in range(1000):
-            store.commit(batch(seed, size=200, count=100))
-    keys = list(contents(store))
-    (small_disk / "log").write_bytes(bytes(min(1 << 12, os.statvfs(small_disk).f_bavail * 4096)))
-    for at in range(0, len(keys), 10):
-        store.commit({Table.MAIL: dict.fromkeys(keys[at : at + 10])})
-    assert not contents(store)
-    store.commit(batch(1))
-    store.close()
-
-
-def test_a_limit_on_file_sizes_is_a_full_disk(path: Path) -> None:
-    code = """
-import os, resource, sys
-from callboard.mailbox.errors import StoreFull
-from callboard.mailbox.opening import open_disk
-from callboard.mailbox.store import Table
-store = open_disk(sys.argv[1], entropy=os.urandom, now_ns=lambda: 0)
-resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, resource.RLIM_INFINITY))
-writes = {Table.MAIL: {b"%08d" % i: bytes(3000) for i in range(1000)}}
-try:
-    store.commit(writes)
-except StoreFull as error:
-    print(error)
-resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
-store.commit(writes)
-print(len(store.scan(Table.MAIL, limit=10_000)))
-store.close()
-"""
-    first, second = run(code, path).splitlines()
-    assert "no room for" in first
-    assert second == "1000"
-
-
-FULL = [errno.ENOSPC, errno.EDQUOT, errno.EFBIG]
-DOUBTFUL = [errno.EIO, faults.SHORT_WRITE]
-
-
-@pytest.mark.parametrize("code", FULL)
-def test_a_code_that_says_full_is_believed(
-    store: DiskStore, break_disk: Callable[..., None], code: int
-) -> None:
-    break_disk(failure("mdb_txn_commit", code))
-    with pytest.raises(StoreFull, match="make room"):
-        store.commit(batch(1))
-    store.commit(batch(1))
-
-
-@pytest.mark.parametrize("code", DOUBTFUL)
-def test_a_code_that_may_say_full_is_believed_if_the_file_system_is_full(
-    store: DiskStore, break_disk: Callable[..., None], code: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    real = os.statvfs(store.path)
-    none_left = os.statvfs_result([*real[:4], 10, *real[5:]])
-    monkeypatch.setattr("os.statvfs", lambda _path: none_left)
-    break_disk(failure("mdb_txn_commit", code))
-    with pytest.raises(StoreFull):
-        store.commit(batch(1))
-    store.commit(batch(1))
-
-
-def test_a_quota_is_found_out_by_asking_for_room(
-    store: DiskStore, break_disk: Callable[..., None], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def refuse(_fd: int, _at: int, _size: int) -> None:
-        raise OSError(errno.EDQUOT, "Disk quota exceeded")
-
-    monkeypatch.setattr("os.posix_fallocate", refuse)
-    break_disk(failure("mdb_txn_commit", errno.EIO))
-    with pytest.raises(StoreFull):
-        store.commit(batch(1))
-
-
-def test_no_memory_is_a_full_store(store: DiskStore, break_disk: Callable[..., None]) -> None:
-    break_disk(failure("mdb_txn_commit", errno.ENOMEM, lmdb.MemoryError))
-    with pytest.raises(StoreFull, match="no memory"):
-        store.commit(batch(1))
-    store.commit(batch(1))
-
-
-# A broken disk.
-
-
-@pytest.mark.parametrize("code", [*DOUBTFUL, errno.EROFS, faults.PANIC, -30782, 0])
-def test_after_a_failure_that_is_no_full_disk_nothing_is_committed_any_more(
-    store: DiskStore, break_disk: Callable[..., None], code: int
-) -> None:
-    break_disk(failure("mdb_txn_commit", code))
-    for _ in range(2):  # the disk recovers, and we do not believe it
-        with pytest.raises(StoreFailed, match="unknown until.*end this process"):
-            store.commit(batch(1))
-    assert store.get(Table.META, FORMAT_KEY)
-    with pytest.raises(StoreFailed):
-        store.tend()
-    store.close()
-    again = opened(store.path)
-    assert not again.identity.clean
-    again.close()
-
-
-def test_a_full_disk_that_lmdb_does_not_survive_is_a_failure(
-    store: DiskStore, break_disk: Callable[..., None]
-) -> None:
-    break_disk(failure("mdb_txn_commit", errno.ENOSPC), failure("mdb_txn_begin", faults.PANIC, lmdb.PanicError))
-    with pytest.raises(StoreFailed):
-        store.commit(batch(1))
-
-
-@pytest.mark.parametrize("code", sorted(faults.DAMAGE))
-def test_damage_found_by_a_commit_ends_all_commits(
-    store: DiskStore, break_disk: Callable[..., None], code: int
-) -> None:
-    break_disk(failure("mdb_put", code))
-    for _ in range(2):
-        with pytest.raises(StoreDamaged):
-            store.commit(batch(1))
-
-
-def test_a_batch_too_large_for_one_commit_is_refused(store: DiskStore, break_disk: Callable[..., None]) -> None:
-    break_disk(failure("mdb_put", faults.TXN_FULL, lmdb.TxnFullError))
-    with pytest.raises(StoreError, match="smaller"):
-        store.commit(batch(1))
-    store.commit(batch(1))
 
 
 # Reads.
@@ -623,118 +372,3 @@ def test_tending_notices_that_a_file_was_taken_away(path: Path, name: str, repla
     with pytest.raises(StoreFailed):
         store.commit(batch(1))
     store.close()
-
-
-# Forks.
-
-
-def in_child(body: Callable[[], object]) -> str:
-    """What a forked child's function returns, as text."""
-    reading, writing = os.pipe()
-    child = os.fork()
-    if not child:
-        try:
-            answer = repr(body())
-        except BaseException as error:
-            answer = f"{type(error).__name__}: {error}"
-        os.write(writing, answer.encode())
-        os._exit(0)
-    os.close(writing)
-    with os.fdopen(reading) as pipe:
-        answer = pipe.read()
-    os.waitpid(child, 0)
-    return answer
-
-
-@pytest.mark.parametrize(
-    "call",
-    [
-        lambda store: store.get(Table.META, FORMAT_KEY),
-        lambda store: store.scan(Table.META),
-        lambda store: store.commit({Table.MAIL: {b"a": b"1"}}),
-        lambda store: store.usage(),
-        lambda store: store.tend(),
-        lambda store: store.snapshot().__enter__(),
-    ],
-)
-def test_a_forked_child_is_refused_and_its_parent_goes_on(
-    store: DiskStore, call: Callable[[DiskStore], object]
-) -> None:
-    assert in_child(lambda: call(store)).startswith(f"{StoreForked.__name__}: the store {store.path} was opened")
-    store.commit({Table.MAIL: {b"b": b"1"}})
-    assert contents(store) == {b"b": b"1"}
-
-
-def test_a_forked_child_that_closes_the_store_closes_nothing(store: DiskStore) -> None:
-    assert in_child(store.close) == "None"
-    store.commit(batch(1))
-    assert in_child(lambda: opened(store.path)).startswith("StoreInUse")
-
-
-def test_a_forked_child_does_not_keep_its_parents_lock(path: Path) -> None:
-    code = """
-import os, sys
-from callboard.mailbox.opening import open_disk
-store = open_disk(sys.argv[1], entropy=os.urandom, now_ns=lambda: 0)
-reading, writing = os.pipe()
-if not os.fork():
-    os.close(writing)
-    os.read(reading, 1)  # until the test is over
-    os._exit(0)
-print(writing, flush=True)
-sys.stdin.read()
-os._exit(1)
-"""
-    process = subprocess.Popen(
-        [sys.executable, "-P", "-c", code, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
-    with process:
-        assert process.stdout
-        assert process.stdout.readline()
-        process.kill()
-        process.wait()
-        opened(path).close()
-
-
-def test_a_store_that_was_closed_before_a_fork_may_be_opened_in_the_child(path: Path) -> None:
-    opened(path).close()
-    assert in_child(lambda: opened(path).identity.incarnation) == "2"
-
-
-# Limits of the system.
-
-
-def test_no_file_left_to_open_says_so(path: Path) -> None:
-    opened(path).close()
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    used = len(os.listdir("/proc/self/fd"))
-    resource.setrlimit(resource.RLIMIT_NOFILE, (used - 1, hard))
-    try:
-        with pytest.raises(StoreUnavailable, match="ulimit -n"):
-            opened(path)
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-
-
-@pytest.mark.parametrize(
-    ("code", "text"),
-    [(errno.EACCES, "refuses access"), (errno.ENOMEM, "smaller map_size"), (errno.ENAMETOOLONG, "cannot be opened")],
-)
-def test_an_opening_that_the_system_refuses_says_why(code: int, text: str) -> None:
-    error = faults.open_error(failure("mdb_env_open", code), Path("/x"))
-    assert type(error) is StoreUnavailable
-    assert text in str(error)
-
-
-def test_a_file_system_that_cannot_be_written_is_unavailable_and_can_be_looked_at(small_disk: Path) -> None:
-    path = small_disk / "store"
-    opened(path).close()
-    subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
-    with pytest.raises(StoreUnavailable, match="refuses access"):
-        opened(path)
-    with pytest.raises(StoreUnavailable, match="refuses access"):
-        opened(small_disk / "another")
-    view = view_disk(path)
-    assert view.identity.incarnation == 1
-    view.close()
-    subprocess.run(["mount", "-o", "remount,rw", str(small_disk)], check=True)

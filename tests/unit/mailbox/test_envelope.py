@@ -4,9 +4,10 @@ from typing import Any
 
 import msgspec
 import pytest
+from hypothesis import given, strategies as st
+
 from callboard.mailbox.envelope import KNOWN_FLAGS, Codec, Envelope, Extra, Flag, encode_fields, open_envelope
 from callboard.mailbox.errors import Undecodable
-from hypothesis import given, strategies as st
 
 U64 = st.integers(0, 2**64 - 1)
 SMALL = st.text(max_size=20)
@@ -44,7 +45,10 @@ def test_an_envelope_comes_back_as_it_was(envelope: Envelope) -> None:
     assert encode_fields(tuple(fields(envelope))) == data
 
 
-@given(envelope=ENVELOPES, more=st.lists(PLAIN | st.none() | st.dictionaries(SMALL, PLAIN, max_size=2), max_size=3))
+@given(
+    envelope=ENVELOPES,
+    more=st.lists(PLAIN | st.none() | st.dictionaries(SMALL, PLAIN, max_size=2), max_size=3),
+)
 def test_fields_that_a_newer_release_appended_are_skipped(envelope: Envelope, more: list[Any]) -> None:
     assert open_envelope(encode_fields((*fields(envelope), *more))) == envelope
 
@@ -56,7 +60,10 @@ def test_extensions_of_a_newer_release_are_carried_and_do_no_harm(
     envelope.extra[number] = value
     opened = open_envelope(encode_fields(envelope))
     assert opened == envelope
-    assert Extra.TIMER_KEY not in opened.extra or opened.extra[Extra.TIMER_KEY] == envelope.extra[Extra.TIMER_KEY]
+    assert (
+        Extra.TIMER_KEY not in opened.extra
+        or opened.extra[Extra.TIMER_KEY] == envelope.extra[Extra.TIMER_KEY]
+    )
 
 
 @pytest.mark.parametrize("bit", [bit for bit in range(64) if not 1 << bit & KNOWN_FLAGS])
@@ -83,7 +90,11 @@ def test_any_bytes_are_an_envelope_or_undecodable(data: bytes) -> None:
         open_envelope(data)
 
 
-@given(envelope=ENVELOPES, which=st.integers(0, 14), value=st.none() | st.floats() | st.lists(st.none(), max_size=2))
+@given(
+    envelope=ENVELOPES,
+    which=st.integers(0, 14),
+    value=st.none() | st.floats() | st.lists(st.none(), max_size=2),
+)
 def test_a_field_of_another_type_is_undecodable(envelope: Envelope, which: int, value: Any) -> None:
     wrong = fields(envelope)
     wrong[which] = value
@@ -91,7 +102,9 @@ def test_a_field_of_another_type_is_undecodable(envelope: Envelope, which: int, 
         open_envelope(encode_fields(wrong))
 
 
-@pytest.mark.parametrize("data", [b"\x91" * 100_000, b"\x9f" + b"\x81" * 100_000, b"\xdd\xff\xff\xff\xff", b"\xc1"])
+@pytest.mark.parametrize(
+    "data", [b"\x91" * 100_000, b"\x9f" + b"\x81" * 100_000, b"\xdd\xff\xff\xff\xff", b"\xc1"]
+)
 def test_hostile_nesting_and_lengths_are_undecodable(data: bytes) -> None:
     with pytest.raises(Undecodable):
         open_envelope(data)

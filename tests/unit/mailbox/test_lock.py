@@ -9,9 +9,11 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from callboard.mailbox.errors import StoreInUse, StoreUnavailable
-from callboard.mailbox.lock import LOCK, Holder, boot_id, describe, read_holder, take_lock
+from callboard.mailbox.lock import Holder, boot_id, describe, read_holder, take_lock
 from callboard.mailbox.opening import open_disk
+from callboard.mailbox.preflight import LOCK
 
 NOON = 1_700_000_000_000_000_000
 

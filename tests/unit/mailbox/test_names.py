@@ -1,9 +1,10 @@
 """A name is 1 to 255 bytes of UTF-8; whatever else it is said to be, the text says what would do."""
 
 import pytest
+from hypothesis import given, strategies as st
+
 from callboard.mailbox.errors import BadName, CallboardError
 from callboard.mailbox.names import MAX_NAME, check_name
-from hypothesis import given, strategies as st
 
 GOOD = st.text(
     st.characters(exclude_categories=("Cs", "Cc"), exclude_characters="@"), min_size=1, max_size=60

@@ -10,13 +10,14 @@ from pathlib import Path
 
 import lmdb
 import pytest
+from hypothesis import given, strategies as st
+
 from callboard.mailbox import datafile, preflight
 from callboard.mailbox.datafile import BadHead, check_data_file, free_pages, read_head
 from callboard.mailbox.errors import NotAStore, StoreDamaged, StoreUnavailable
 from callboard.mailbox.opening import open_disk, view_disk
 from callboard.mailbox.preflight import Place, check_file_system, file_system, look_at
 from callboard.mailbox.store import Table
-from hypothesis import given, strategies as st
 
 PAGE = 4096
 
@@ -84,7 +85,9 @@ def test_a_path_below_a_file_is_no_store(tmp_path: Path) -> None:
 def test_a_directory_with_other_files_is_no_store(tmp_path: Path) -> None:
     for number in range(5):
         (tmp_path / f"{number}.txt").write_text("text")
-    refused(tmp_path, NotAStore, r"other files \('0.txt', '1.txt', '2.txt' and 2 more\).*directory of its own")
+    refused(
+        tmp_path, NotAStore, r"other files \('0.txt', '1.txt', '2.txt' and 2 more\).*directory of its own"
+    )
     assert not (tmp_path / "LOCK").exists()
 
 
@@ -94,7 +97,9 @@ def test_a_store_whose_data_file_is_gone_is_no_empty_store(path: Path) -> None:
     refused(path, StoreDamaged, "has lost its data file.*Restore data.mdb from a copy")
 
 
-def test_a_directory_that_may_not_be_read_is_unavailable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_directory_that_may_not_be_read_is_unavailable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def refuse(_path: Path) -> None:
         raise PermissionError(errno.EACCES, "Permission denied")
 
@@ -318,7 +323,8 @@ def test_a_network_file_system_is_refused_unless_overruled(
 
 
 @pytest.mark.parametrize(
-    ("path", "text"), [("/dev/shm/x", "lost at the next boot"), ("/container/x", "overlay"), ("/usb/x", "fuseblk")]
+    ("path", "text"),
+    [("/dev/shm/x", "lost at the next boot"), ("/container/x", "overlay"), ("/usb/x", "fuseblk")],
 )
 def test_a_doubtful_file_system_is_warned_of(
     mounts: Path, path: str, text: str, caplog: pytest.LogCaptureFixture

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import pytest
 import trio
+
 from callboard.mailbox.errors import StoreFailed, StoreFull
 from callboard.mailbox.memory import MemoryStore
 from callboard.mailbox.store import Table, Writes

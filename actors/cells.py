@@ -7,7 +7,7 @@ everything of it is on disk.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from ..mailbox.envelope import open_envelope
 from ..mailbox.errors import Undecodable
@@ -24,36 +24,25 @@ from ..mailbox.records import (
     unseal,
 )
 from ..mailbox.store import Table
-from .actor import ActorType
 from .cell import WINDOW, Cell, Phase
-from .ledger import Ledger
 from .mail import Mail, damaged, from_envelope
-from .schedule import Schedule
-from .types import Types
+
+if TYPE_CHECKING:
+    from .actor import ActorType
+    from .runtime import Runtime
 
 
 class Cells:
     """Active mailboxes by name."""
 
-    def __init__(
-        self,
-        ledger: Ledger,
-        schedule: Schedule,
-        types: Types,
-        *,
-        park_s: float | None,
-        clock: Callable[[], float],
-        retry_later: Callable[[Cell], None],
-        arm: Callable[[int, int, Timer], None],
-    ) -> None:
+    def __init__(self, runtime: Runtime, park_s: float | None) -> None:
         self.by_name: dict[str, Cell] = {}
-        self._ledger = ledger
-        self._schedule = schedule
-        self._types = types
+        self._runtime = runtime
+        self._ledger = runtime.ledger
+        self._schedule = runtime.schedule
+        self._types = runtime.types
+        self._clock = runtime.clock
         self._park_s = park_s
-        self._clock = clock
-        self._retry_later = retry_later
-        self._arm = arm
 
     # Finding.
 
@@ -141,7 +130,7 @@ class Cells:
         ledger = self._ledger
         cell.park_at = ledger.now_ns() + int(self._park_s * 1e9)
         timer = Timer(TimerKind.PARK, cell.name, "", "", b"", cell.life, b"")
-        self._arm(cell.park_at, ledger.next_number(), timer)
+        self._runtime.timers.arm(cell.park_at, ledger.next_number(), timer)
         ledger.touch(cell)
 
     def forget(self, cell: Cell) -> None:
@@ -219,7 +208,7 @@ class Cells:
             cell.phase = Phase.IDLE
         elif cell.retry_at > self._ledger.now_ns():
             cell.phase = Phase.BACKING_OFF
-            self._retry_later(cell)
+            self._runtime.alarm.retry_later(cell)
         else:
             cell.phase = Phase.READY
             self._schedule.add(cell)

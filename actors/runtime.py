@@ -16,15 +16,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from random import Random
 from typing import TYPE_CHECKING, Any
 
 import trio
 import trio.lowlevel
 
 from ..mailbox.errors import StoreFull
-from ..mailbox.records import COUNTERS_KEY, Counters, Timer, unpack
-from ..mailbox.store import Store, Table
+from ..mailbox.reading import read_counters
+from ..mailbox.store import Store
 from .alarm import Alarm
 from .asks import Asks
 from .cell import Cell, Phase
@@ -46,91 +45,62 @@ from .workers import Workers
 if TYPE_CHECKING:
     from ..mailbox.writer import Writer
     from .retry import Decision, Retry
-    from .schedule import Schedule
     from .types import Types
+    from .world import Habits, World
 
 log = logging.getLogger("callboard.node")
-
-Decide = Callable[["Retry", int, BaseException, int, float], "Decision"]
 
 
 class Runtime:
     """One node's inside."""
 
-    def __init__(
-        self,
-        store: Store,
-        writer: Writer,
-        *,
-        schedule: Schedule,
-        types: Types,
-        decide: Decide,
-        now_ns: Callable[[], int],
-        clock: Callable[[], float],
-        tick: Callable[[], float],
-        random: Random,
-        speculation: bool,
-        roundtrip: bool,
-        idle_s: float,
-        park_s: float | None,
-        keep_ids_s: float,
-        quota: int | None,
-        name: str = "",
-    ) -> None:
+    def __init__(self, store: Store, writer: Writer, world: World, habits: Habits) -> None:
         self.store = store
-        self.name = name
-        self.uuid = store.identity.uuid
-        self.schedule = schedule
-        self.types = types
-        self.now_ns = now_ns
-        self.clock = clock
-        """Seconds of trio's clock, for what waits."""
-        self.tick = tick
-        """Seconds of real time, for slices and commits; stands still under a virtual clock."""
-        self.speculation = speculation
-        self.roundtrip = roundtrip
-        self.failure: BaseException | None = None
-        self._decide = decide
-        self._random = random
         self.writer = writer
+        self.name = store.identity.node
+        self.uuid = store.identity.uuid
+        self.now_ns = world.now_ns
+        self.clock = world.clock
+        self.tick = world.tick
+        self.schedule = world.schedule
+        self.speculation = habits.speculation
+        self.roundtrip = habits.roundtrip
+        self.failure: BaseException | None = None
+        self._world = world
+        self._has_quota = habits.quota is not None
         self._nursery: trio.Nursery | None = None
         self._idle = trio.Event()
-        value = store.get(Table.META, COUNTERS_KEY)
-        counters = Counters() if value is None else unpack(Counters, value)
+        self._furnish(habits)
+
+    def _furnish(self, habits: Habits) -> None:
+        """Make the parts, those first that others hold on to."""
         self.ledger = Ledger(
-            store,
-            writer,
-            counters,
-            now_ns=now_ns,
-            clock=tick,
+            self.store,
+            self.writer,
+            read_counters(self.store),
+            now_ns=self.now_ns,
+            clock=self.tick,
             on_durable=self._on_durable,
             on_trouble=self._on_trouble,
         )
-        self.alarm = Alarm(self, idle_s)
-        self.cells = Cells(
-            self.ledger,
-            schedule,
-            types,
-            park_s=park_s,
-            clock=clock,
-            retry_later=self.alarm.retry_later,
-            arm=self._arm,
-        )
+        self.alarm = Alarm(self, habits.idle_s)
+        self.cells = Cells(self, habits.park_s)
         self.sending = Sending(self)
         self.asks = Asks(self.ledger)
         self.timers = Timers(self)
         self.requests = Requests(self)
-        self.marks = Marks(self, keep_ids_s)
+        self.marks = Marks(self, habits.keep_ids_s)
         self.endings = Endings(self)
-        self.intake = Intake(self.ledger, quota)
+        self.intake = Intake(self.ledger, habits.quota)
         self.lives = Lives(self)
         self.seeds = Seeds(self)
         self.post = Outside(self)
-        self._measure_store = quota is not None
         self.workers: Workers
 
-    def _arm(self, due: int, number: int, timer: Timer) -> None:
-        self.timers.arm(due, number, timer)
+    @property
+    def types(self) -> Types:
+        """The actor classes there are."""
+        return self._world.types
 
     # Running.
 
@@ -150,7 +120,7 @@ class Runtime:
         self._nursery.start_soon(function, *args)
 
     def _on_durable(self) -> None:
-        if self._measure_store:
+        if self._has_quota:
             self.ledger.used_bytes = self.store.usage().used
         self.intake.reconsider()
         self.workers.on_durable()
@@ -174,7 +144,7 @@ class Runtime:
 
     def decide(self, policy: Retry, attempts: int, error: BaseException, now: int) -> Decision:
         """What to do about a failure."""
-        return self._decide(policy, attempts, error, now, self._random.random())
+        return self._world.decide(policy, attempts, error, now, self._world.random.random())
 
     def retry_later(self, cell: Cell) -> None:
         """Give a cell another attempt when it is due."""

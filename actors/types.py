@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from .actor import Actor, ActorType, Conflict, find_types
+from .actor import Actor, ActorType, find_types
 
 log = logging.getLogger("callboard.node")
 

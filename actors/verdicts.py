@@ -38,6 +38,7 @@ class Verdicts:
             self.raised(turn, spec, error)
 
     def returned(self, worker: Worker, turn: Turn, spec: HandlerSpec, result: Any) -> None:
+        """A handler returned."""
         if worker.check.leaked():
             worker.leaked = True
             self._fail(turn, spec, Leak("the handler left a cancel scope or a nursery open: use `with`"))
@@ -50,6 +51,7 @@ class Verdicts:
                 self._endings.handled(turn, state, value, body)
 
     def raised(self, turn: Turn, spec: HandlerSpec, error: BaseException) -> None:
+        """A handler raised."""
         if _is_interrupt(error):
             self.interrupted(turn)
             raise error
@@ -74,6 +76,7 @@ class Verdicts:
             self.interrupted(turn)
 
     def interrupted(self, turn: Turn) -> None:
+        """The turn never was: it is undone, and nothing is counted (G18)."""
         turn.over = True
         turn.cell.actor = None
 

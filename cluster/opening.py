@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING
 import trio
 from trio.testing import MockClock
 
+from ..actors.durations import Seconds, in_seconds
 from ..actors.errors import is_group
 from ..actors.runtime import Runtime
 from ..actors.schedule import Fair, Schedule
 from ..actors.types import Types
+from ..actors.world import Habits, World
 from ..mailbox.memory import MemoryStore
 from ..mailbox.opening import open_disk
 from ..mailbox.writer import Writer
@@ -27,8 +29,6 @@ from .node import Node
 if TYPE_CHECKING:
     from ..actors.actor import Actor
     from ..mailbox.store import Store
-
-Seconds = float | timedelta
 
 
 @asynccontextmanager
@@ -72,40 +72,50 @@ async def open_node(
         NotAStore, StoreDamaged, StoreTooNew, StoreUnavailable: see `mailbox.errors`.
         StoreFailed: the disk failed while the node ran.
     """
-    now_ns = _wall_clock()
-    opened = _open_store(store, name, now_ns)
+    habits = Habits(
+        speculation=speculation,
+        roundtrip=roundtrip,
+        idle_s=in_seconds(idle, "idle="),
+        park_s=None if park is None else in_seconds(park, "park="),
+        keep_ids_s=in_seconds(keep_ids, "keep_ids="),
+        quota=quota,
+    )
+    drain_s = in_seconds(drain, "drain=")
+    world = _world(types, schedule, seed)
+    opened = _open_store(store, name, world.now_ns)
     clean = False
     try:
-        token = trio.lowlevel.current_trio_token()
-        writer = Writer(
-            opened,
-            clock=time.perf_counter,
-            call_soon=None if isinstance(opened, MemoryStore) else token.run_sync_soon,
-            cpu_clock=time.thread_time,
-        )
-        runtime = Runtime(
-            opened,
-            writer,
-            schedule=schedule or Fair(),
-            types=Types(types),
-            decide=decide,
-            now_ns=now_ns,
-            clock=trio.current_time,
-            tick=trio.current_time if _is_virtual() else time.perf_counter,
-            random=random.Random(seed),
-            speculation=speculation,
-            roundtrip=roundtrip,
-            idle_s=_seconds(idle),
-            park_s=None if park is None else _seconds(park),
-            keep_ids_s=_seconds(keep_ids),
-            quota=quota,
-            name=opened.identity.node,
-        )
-        async with _running(runtime, _seconds(drain)):
+        runtime = Runtime(opened, _writer(opened), world, habits)
+        async with _running(runtime, drain_s):
             yield Node(runtime)
         clean = True
     finally:
         opened.close(clean=clean)
+
+
+def _world(types: list[type[Actor]] | None, schedule: Schedule | None, seed: int | None) -> World:
+    """The real world, but for its time where trio's clock is virtual."""
+    virtual = isinstance(trio.lowlevel.current_clock(), MockClock)
+    return World(
+        now_ns=_virtual_now if virtual else time.time_ns,
+        clock=trio.current_time,
+        tick=trio.current_time if virtual else time.perf_counter,
+        random=random.Random(seed),
+        schedule=schedule or Fair(),
+        types=Types(types),
+        decide=decide,
+    )
+
+
+def _writer(store: Store) -> Writer:
+    """A writer that may use a thread, unless the store is in memory: virtual time jumps over threads."""
+    token = trio.lowlevel.current_trio_token()
+    return Writer(
+        store,
+        clock=time.perf_counter,
+        call_soon=None if isinstance(store, MemoryStore) else token.run_sync_soon,
+        cpu_clock=time.thread_time,
+    )
 
 
 @asynccontextmanager
@@ -149,22 +159,9 @@ def _open_store(store: str | Path | Store, name: str, now_ns: Callable[[], int])
     return store
 
 
-def _wall_clock() -> Callable[[], int]:
-    """The wall clock, which follows trio's virtual clock where there is one."""
-    return _virtual_now if _is_virtual() else time.time_ns
-
-
-def _is_virtual() -> bool:
-    return isinstance(trio.lowlevel.current_clock(), MockClock)
-
-
 def _virtual_now() -> int:
     return VIRTUAL_EPOCH_NS + int(trio.current_time() * 1e9)
 
 
 VIRTUAL_EPOCH_NS = 1_700_000_000_000_000_000
 """The wall clock at trio's time 0 under a virtual clock."""
-
-
-def _seconds(value: Seconds) -> float:
-    return value.total_seconds() if isinstance(value, timedelta) else float(value)

@@ -156,8 +156,7 @@ def show_command(path: Path, number: int, *, as_json: bool) -> None:
             put(line)
     if view.problem:
         raise ProblemsFound(
-            f"the record of dead letter {number} cannot be read ({view.problem}): "
-            "the store is damaged there. Nothing else is affected"
+            f"the record of dead letter {number} cannot be read: {view.problem}. Nothing else is affected"
         )
 
 

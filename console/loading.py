@@ -78,24 +78,28 @@ def find_main(module: ModuleType, name: str) -> Main:
         raise click.UsageError(f"{file} has no function {name!r}{_others(module, file)}")
     if not inspect.iscoroutinefunction(found):
         raise click.UsageError(f"{name} in {file} is not an async function: write  async def {name}(node)")
-    try:
-        inspect.signature(found).bind(None)
-    except TypeError as error:
+    if not _takes_node(found):
         raise click.UsageError(
-            f"{name} in {file} is called with one thing, the node, and does not take it ({error}): "
+            f"{name} in {file} is called with the node and nothing else, and cannot be: "
             f"write  async def {name}(node)"
-        ) from error
+        )
     main: Main = found
     return main
+
+
+def _takes_node(function: Callable[..., Any]) -> bool:
+    try:
+        inspect.signature(function).bind(None)
+    except TypeError:
+        return False
+    return True
 
 
 def _others(module: ModuleType, file: str) -> str:
     names = [
         name
         for name, found in vars(module).items()
-        if inspect.iscoroutinefunction(found)
-        and found.__module__ == module.__name__
-        and not name.startswith("_")
+        if inspect.iscoroutinefunction(found) and found.__module__ == module.__name__ and _takes_node(found)
     ]
     if not names:
         return ": write  async def main(node)"

@@ -154,7 +154,7 @@ def show_command(path: Path, name: str, *, as_json: bool) -> None:
                 timers = [each for each in list_timers(still, limit=MOST_TIMERS) if _is_message(each, name)]
         if detail is None:
             raise nobody_called(store, name)
-    require_whole(detail.view)
+    require_whole(name, detail.view)
     if as_json:
         put(jsonl.line(**_detail_fields(detail, head, timers)))
     else:
@@ -162,7 +162,7 @@ def show_command(path: Path, name: str, *, as_json: bool) -> None:
             put(line)
     if detail.state_problem:
         raise ProblemsFound(
-            f"the state of {name!r} cannot be read ({detail.state_problem}): the store is damaged there. "
+            f"the state of {name!r} cannot be read: {detail.state_problem}. "
             "Its mail and the other actors are not affected; restore a backup"
         )
 
@@ -217,7 +217,7 @@ def peek_command(path: Path, name: str, number: int, *, as_json: bool) -> None:
             put(jsonl.line(**jsonl.letter_fields(letter), attempts=tried))
     else:
         _put_mail(view, letters, attempts)
-    require_whole(view)
+    require_whole(name, view)
     damaged = sum(bool(letter.problem) for letter in letters)
     if damaged:
         raise ProblemsFound(

@@ -18,7 +18,7 @@ CONDITIONS: Final = {"paused": "yellow", "retrying": "yellow", "no actor": "dim"
 TIMERS_SHOWN: Final = 10
 
 
-def require_whole(view: MailboxView) -> None:
+def require_whole(name: str, view: MailboxView) -> None:
     """Say so if a mailbox's own record cannot be read.
 
     Raises:
@@ -26,7 +26,7 @@ def require_whole(view: MailboxView) -> None:
     """
     if view.problem:
         raise Undecodable(
-            f"the mailbox {view.name!r} cannot be read ({view.problem}): the store is damaged there. "
+            f"the mailbox {name!r} cannot be read: {view.problem}. "
             "Keep a copy of the store for examination and restore a backup"
         )
 

@@ -2,7 +2,9 @@
 
 from typing import Final
 
+from ..mailbox.errors import Undecodable
 from ..mailbox.reading import read_counters
+from ..mailbox.records import Counters
 from ..mailbox.store import Store, Table
 from .wording import count
 
@@ -16,7 +18,7 @@ def totals(store: Store) -> str:
     Raises:
         Undecodable: its counters cannot be read.
     """
-    counters = read_counters(store)
+    counters = _counters(store)
     dead = number_keys(store, Table.DEAD, MOST_DEAD + 1)
     return ", ".join(
         (
@@ -26,6 +28,16 @@ def totals(store: Store) -> str:
             count(min(dead, MOST_DEAD), "dead letter", more=dead > MOST_DEAD),
         )
     )
+
+
+def _counters(store: Store) -> Counters:
+    try:
+        return read_counters(store)
+    except Undecodable as error:
+        raise Undecodable(
+            f"the store's totals cannot be read: {error}. What is listed is as it should be; "
+            "keep a copy of the store for examination and restore a backup"
+        ) from error
 
 
 def number_keys(store: Store, table: Table, most: int) -> int:

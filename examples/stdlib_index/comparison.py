@@ -13,7 +13,7 @@ from .sources import standard_library
 from .trial import Broken, Trial, started
 
 SHOWN = 20
-"""Differences that are printed; there may be thousands."""
+"""Facts that differ and are printed; there may be thousands."""
 
 
 def main() -> int:
@@ -58,7 +58,7 @@ def compare(store: Path, root: Path, kills: int) -> int:
     seconds = time.perf_counter() - began
     wrong = list(differences(actors, loop))
     if wrong:
-        print(f"DIFFERENT from the plain computation in {len(wrong):,} places; the actors' side first:")
+        print(f"DIFFERENT from the plain computation in {len(wrong):,} facts:")
         print(*islice(wrong, SHOWN), sep="\n")
         print(f"The store is kept: {store}")
         return 1
@@ -74,7 +74,7 @@ def tell(index: Index, trial: Trial, seconds: float) -> None:
     print(f"EQUAL to the plain computation; kills after so many files: {kills}")
     print(f"{len(index.modules):,} modules, {imports:,} imports, {names:,} names, in {seconds:.1f} s\n")
     print(f"{len(index.unparsed)} files do not parse:")
-    for path, why in index.unparsed.items():
+    for path, why in sorted(index.unparsed.items()):
         print(f"  {path}: {why}")
     print("\nmost imported          by modules  statements")
     for name, entry in index.most_imported(10):

@@ -1,13 +1,11 @@
 """Index: who imports whom and who defines what; the value that both sides compute and that must be equal."""
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
 
 import msgspec
-
-V = TypeVar("V")
 
 
 @dataclass
@@ -54,13 +52,20 @@ def load(path: Path) -> Index:
 
 
 def differences(one: Index, other: Index) -> Iterator[str]:
-    """Everything in which two indexes are not equal, one line each."""
-    yield from unequal("module", one.modules, other.modules)
-    yield from unequal("does not parse:", one.unparsed, other.unparsed)
+    """Every fact in which two indexes are not equal, one line each."""
+    ours, theirs = facts(one), facts(other)
+    for fact in sorted({*ours, *theirs}):
+        if ours.get(fact) != theirs.get(fact):
+            yield f"{fact}: {ours.get(fact, 0)} instead of {theirs.get(fact, 0)}"
 
 
-def unequal(what: str, one: dict[str, V], other: dict[str, V]) -> Iterator[str]:
-    """The keys under which two dicts differ."""
-    for key in sorted({*one, *other}):
-        if one.get(key) != other.get(key):
-            yield f"{what} {key}: {one.get(key)} is not {other.get(key)}"
+def facts(index: Index) -> dict[str, int | str]:
+    """All that an index says, one fact at a time: how often, or why."""
+    found: dict[str, int | str] = {f"{path} does not parse": why for path, why in index.unparsed.items()}
+    for name, entry in index.modules.items():
+        found[f"{name} is known"] = 1
+        for importer, statements in entry.importers.items():
+            found[f"{name} is imported by {importer}"] = statements
+        for defined, times in Counter(entry.defines).items():
+            found[f"{name} defines {defined}"] = times
+    return found

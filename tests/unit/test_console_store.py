@@ -1,11 +1,11 @@
 """A store written record by record, for the tests of the command line, and what becomes of broken ones."""
 
 import shutil
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import attrs
 import msgspec
@@ -17,6 +17,7 @@ from callboard.mailbox.disk import DiskStore
 from callboard.mailbox.envelope import Codec, Envelope, encode_fields
 from callboard.mailbox.meta import FORMAT_KEY
 from callboard.mailbox.opening import open_disk
+from callboard.mailbox.reading import read_counters
 from callboard.mailbox.records import (
     COUNTERS_KEY,
     Box,
@@ -34,7 +35,7 @@ from callboard.mailbox.records import (
 )
 from callboard.mailbox.store import Table, Writes
 
-NOW = time.time_ns()
+NOW = 1_800_000_000_000_000_000
 SECOND = 1_000_000_000
 MINUTE = 60 * SECOND
 
@@ -95,7 +96,9 @@ class Shelf:
 
     def dead(self, number: int, letter: bytes, **fields: Any) -> None:
         """A dead letter."""
-        made = Dead("ann", "Account", letter, "failed", "ValueError", "no", "", 12, NOW - MINUTE, NOW - SECOND)
+        made = Dead(
+            "ann", "Account", letter, "failed", "ValueError", "no", "", 12, NOW - MINUTE, NOW - SECOND
+        )
         self.put(Table.DEAD, key(number), pack(msgspec.structs.replace(made, **fields)))
         self.counters.accepted += 1
         self.counters.died += 1
@@ -107,21 +110,23 @@ class Shelf:
 
 @contextmanager
 def shelf(path: Path) -> Iterator[Shelf]:
-    """A new store, written when the block is left."""
+    """A store, made if it is not there, and written when the block is left."""
     store = open_disk(path, entropy=bytes, now_ns=lambda: NOW)
     try:
-        made = Shelf(store)
+        made = Shelf(store, counters=read_counters(store))
         yield made
-        made.put(Table.META, COUNTERS_KEY, pack(made.counters))
+        made.writes[Table.META].setdefault(COUNTERS_KEY, pack(made.counters))
         store.commit(made.writes)
     finally:
         store.close()
 
 
 def call(*args: object, env: dict[str, str | None] | None = None) -> Result:
-    """Run the command line in this process."""
+    """Run the command line in this process, at a second past `NOW`."""
     quiet: dict[str, str | None] = {"NO_COLOR": None, "FORCE_COLOR": None, "CALLBOARD_STORE": None}
-    return CliRunner(env=quiet | (env or {})).invoke(main, [str(arg) for arg in args], prog_name="callboard")
+    runner = CliRunner(env=quiet | (env or {}))
+    with patch("callboard.console.viewing.time.time_ns", return_value=NOW + SECOND):
+        return runner.invoke(main, [str(arg) for arg in args], prog_name="callboard")
 
 
 LOOKS = [("ls",), ("show", "ann"), ("peek", "ann"), ("dead", "ls"), ("dead", "show", "1")]
@@ -129,7 +134,9 @@ LOOKS = [("ls",), ("show", "ann"), ("peek", "ann"), ("dead", "ls"), ("dead", "sh
 
 
 @pytest.mark.parametrize("look", LOOKS, ids=" ".join)
-def test_a_store_that_is_not_there_is_unreachable_and_is_not_made(look: tuple[str, ...], tmp_path: Path) -> None:
+def test_a_store_that_is_not_there_is_unreachable_and_is_not_made(
+    look: tuple[str, ...], tmp_path: Path
+) -> None:
     result = call(*look, "--store", tmp_path / "none")
     assert result.exit_code == 4
     assert result.stdout == ""
@@ -138,7 +145,9 @@ def test_a_store_that_is_not_there_is_unreachable_and_is_not_made(look: tuple[st
 
 
 @pytest.mark.parametrize("look", LOOKS, ids=" ".join)
-def test_a_directory_of_other_files_is_no_store_and_stays_as_it_is(look: tuple[str, ...], tmp_path: Path) -> None:
+def test_a_directory_of_other_files_is_no_store_and_stays_as_it_is(
+    look: tuple[str, ...], tmp_path: Path
+) -> None:
     (tmp_path / "notes.txt").write_text("mine")
     assert call(*look, "--store", tmp_path).exit_code == 4
     assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
@@ -184,7 +193,9 @@ def test_a_store_may_be_named_by_the_environment(tmp_path: Path) -> None:
     assert "ann" in call("ls", env={"CALLBOARD_STORE": str(tmp_path / "s")}).stdout
 
 
-def test_without_a_store_a_command_says_how_to_name_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_store_a_command_says_how_to_name_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     assert "--store shop.store" in call("ls").stderr
     with shelf(tmp_path / "bank.store"):

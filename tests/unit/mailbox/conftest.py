@@ -29,7 +29,7 @@ def break_disk(store: DiskStore) -> Iterator[Callable[..., None]]:
     env = store._env
 
     def errors(*given: Exception) -> None:
-        store._env = Broken(env, list(given))  # type: ignore[assignment]  # pyright: ignore
+        store._env = Broken(env, list(given))  # type: ignore[assignment]  # pyright: ignore[reportAttributeAccessIssue]
 
     yield errors
     store._env = env

@@ -4,6 +4,7 @@ import random
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import lmdb
 
@@ -28,7 +29,7 @@ def contents(store: DiskStore) -> dict[bytes, bytes]:
 def failure(what: str, code: int, kind: type[lmdb.Error] = lmdb.Error) -> lmdb.Error:
     """An error as LMDB raises it."""
     error = kind(what)
-    error.code = code  # type: ignore[misc]  # pyright: ignore
+    error.code = code  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue]
     return error
 
 
@@ -42,7 +43,8 @@ class Broken:
     def begin(self, *args: object, **kwargs: object) -> object:
         if self.errors:
             raise self.errors.pop(0)
-        return self.env.begin(*args, **kwargs)  # type: ignore[call-overload]  # pyright: ignore
+        begin: Any = self.env.begin
+        return begin(*args, **kwargs)
 
     def __getattr__(self, name: str) -> object:
         return getattr(self.env, name)

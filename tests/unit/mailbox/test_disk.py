@@ -7,6 +7,7 @@ import stat
 import subprocess
 import sys
 import threading
+from collections import deque
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -27,7 +28,7 @@ from callboard.mailbox.errors import (
 from callboard.mailbox.meta import FORMAT_KEY, NODE_KEY
 from callboard.mailbox.opening import view_disk
 from callboard.mailbox.records import pack_number
-from callboard.mailbox.store import Table
+from callboard.mailbox.store import Snapshot, Table
 
 from .disks import batch, contents, failure, opened, run
 
@@ -116,7 +117,7 @@ def test_a_database_of_another_program_is_left_as_it_is(path: Path) -> None:
         txn.put(b"theirs", b"1", db=env.open_db(b"theirs", txn=txn))
     before = (path / "data.mdb").read_bytes()
     for attempt in (opened, view_disk):
-        with pytest.raises(NotAStore, match="another program.*directory of its own"):
+        with pytest.raises(NotAStore, match=r"another program.*directory of its own"):
             attempt(path)
     assert (path / "data.mdb").read_bytes() == before
 
@@ -127,7 +128,7 @@ def test_a_newer_format_is_refused_and_left_as_it_is(path: Path) -> None:
     store.close()
     before = (path / "data.mdb").read_bytes()
     for attempt in (opened, view_disk):
-        with pytest.raises(StoreTooNew, match="format 2.*up to format 1.*upgrade callboard"):
+        with pytest.raises(StoreTooNew, match=r"format 2.*up to format 1.*upgrade callboard"):
             attempt(path)
     assert (path / "data.mdb").read_bytes() == before
 
@@ -216,7 +217,7 @@ def test_a_view_follows_a_node_that_makes_the_map_grow(path: Path) -> None:
     code = """
 import os, sys
 from callboard.mailbox.opening import open_disk
-from callboard.mailbox.store import Table
+from callboard.mailbox.store import Snapshot, Table
 store = open_disk(sys.argv[1], entropy=os.urandom, now_ns=lambda: 0, map_size=1 << 20)
 print("open", flush=True)
 for line in sys.stdin:
@@ -277,11 +278,15 @@ def test_a_snapshot_that_cannot_begin_is_tried_again(store: DiskStore, error: ty
         assert reads.scan(Table.MAIL) == []
 
 
+def grow_and_read(store: DiskStore, reads: Snapshot) -> None:
+    store.commit(batch(1, size=50_000, count=100))
+    reads.get(Table.MAIL, b"a")
+
+
 def test_a_snapshot_that_outlives_the_growing_of_the_map_says_so(path: Path) -> None:
     store = opened(path, map_size=1 << 20)
     with pytest.raises(StoreError, match="Try again"), store.snapshot() as reads:
-        store.commit(batch(1, size=50_000, count=100))
-        reads.get(Table.MAIL, b"a")
+        grow_and_read(store, reads)
     store.close()
 
 
@@ -300,8 +305,7 @@ def test_a_read_that_fails_says_what_to_do(code: int, kind: type[StoreError]) ->
 
 def test_a_full_reader_table_is_told_and_frees_its_slots_again(store: DiskStore) -> None:
     with ExitStack() as crowd, pytest.raises(StoreUnavailable, match="reader slot"):
-        for _ in range(1100):
-            crowd.enter_context(store.snapshot())
+        deque(map(crowd.enter_context, (store.snapshot() for _ in range(1100))))
     assert store.get(Table.META, FORMAT_KEY)
 
 

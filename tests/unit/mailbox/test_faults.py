@@ -1,4 +1,4 @@
-"""A full disk pauses and loses nothing, a broken one ends the work (G17); the hard part is to tell them apart."""
+"""A full disk pauses and loses nothing, a broken one ends the work (G17); the art is to tell them apart."""
 
 import errno
 import os
@@ -15,30 +15,33 @@ from callboard.mailbox.disk import DiskStore
 from callboard.mailbox.errors import StoreDamaged, StoreError, StoreFailed, StoreFull, StoreUnavailable
 from callboard.mailbox.meta import FORMAT_KEY
 from callboard.mailbox.opening import view_disk
-from callboard.mailbox.store import Table
+from callboard.mailbox.store import Table, Writes
 
 from .disks import Broken, batch, contents, failure, opened, run
 
 # A full disk.
 
 
+def fill(store: DiskStore, size: int = 3000) -> tuple[dict[bytes, bytes | None], Writes]:
+    """Commit until the disk is full; what was committed, and the batch that was not."""
+    done: dict[bytes, bytes | None] = {}
+    for seed in range(1000):
+        writes = batch(seed, size=size)
+        try:
+            store.commit(writes)
+        except StoreFull:
+            return done, writes
+        done.update(writes[Table.MAIL])
+    raise AssertionError("the disk was never full")
+
+
 def test_a_full_disk_loses_nothing_and_the_same_commit_passes_when_there_is_room(small_disk: Path) -> None:
     ballast = small_disk / "ballast"
     ballast.write_bytes(bytes(1 << 20))
     store = opened(small_disk / "store")
-    expected: dict[bytes, bytes] = {}
-    for seed in range(1000):
-        writes = batch(seed)
-        try:
-            store.commit(writes)
-        except StoreFull as error:
-            assert "Nothing was lost" in str(error)
-            break
-        expected.update({key: value for key, value in writes[Table.MAIL].items() if value is not None})
-    else:
-        pytest.fail("4 MiB were never full")
+    expected, writes = fill(store)
     for _ in range(3):
-        with pytest.raises(StoreFull):
+        with pytest.raises(StoreFull, match="Nothing was lost"):
             store.commit(writes)
     assert contents(store) == expected
     ballast.unlink()
@@ -50,9 +53,7 @@ def test_a_full_disk_loses_nothing_and_the_same_commit_passes_when_there_is_room
 
 def test_mail_can_be_taken_out_of_a_store_on_a_full_disk(small_disk: Path) -> None:
     store = opened(small_disk / "store")
-    with pytest.raises(StoreFull):
-        for seed in range(1000):
-            store.commit(batch(seed, size=200, count=100))
+    fill(store, size=200)
     keys = list(contents(store))
     (small_disk / "log").write_bytes(bytes(min(1 << 12, os.statvfs(small_disk).f_bavail * 4096)))
     for at in range(0, len(keys), 10):
@@ -67,7 +68,7 @@ def test_a_limit_on_file_sizes_is_a_full_disk(path: Path) -> None:
 import os, resource, sys
 from callboard.mailbox.errors import StoreFull
 from callboard.mailbox.opening import open_disk
-from callboard.mailbox.store import Table
+from callboard.mailbox.store import Table, Writes
 store = open_disk(sys.argv[1], entropy=os.urandom, now_ns=lambda: 0)
 resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, resource.RLIM_INFINITY))
 writes = {Table.MAIL: {b"%08d" % i: bytes(3000) for i in range(1000)}}
@@ -105,7 +106,11 @@ def test_a_code_that_may_say_full_is_believed_if_the_file_system_is_full(
 ) -> None:
     real = os.statvfs(store.path)
     none_left = os.statvfs_result([*real[:4], 10, *real[5:]])
-    monkeypatch.setattr("os.statvfs", lambda _path: none_left)
+
+    def full(_path: object) -> os.statvfs_result:
+        return none_left
+
+    monkeypatch.setattr("os.statvfs", full)
     break_disk(failure("mdb_txn_commit", code))
     with pytest.raises(StoreFull):
         store.commit(batch(1))
@@ -140,7 +145,7 @@ def test_after_a_failure_that_is_no_full_disk_nothing_is_committed_any_more(
 ) -> None:
     break_disk(failure("mdb_txn_commit", code))
     for _ in range(2):  # the disk recovers, and we do not believe it
-        with pytest.raises(StoreFailed, match="unknown until.*end this process"):
+        with pytest.raises(StoreFailed, match=r"unknown until.*end this process"):
             store.commit(batch(1))
     assert store.get(Table.META, FORMAT_KEY)
     with pytest.raises(StoreFailed):
@@ -186,7 +191,7 @@ def test_a_batch_too_large_for_one_commit_is_refused(
 def test_no_file_left_to_open_says_so(path: Path) -> None:
     opened(path).close()
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    used = len(os.listdir("/proc/self/fd"))
+    used = len([*Path("/proc/self/fd").iterdir()])
     resource.setrlimit(resource.RLIMIT_NOFILE, (used - 1, hard))
     try:
         with pytest.raises(StoreUnavailable, match="ulimit -n"):
@@ -232,6 +237,6 @@ def test_an_address_space_that_is_used_up_is_a_full_store(
     broken = Broken(store._env, [failure("mdb_put", faults.MAP_FULL, lmdb.MapFullError)])
     monkeypatch.setattr(broken, "set_mapsize", refuse, raising=False)
     monkeypatch.setattr(store, "_env", broken)
-    with pytest.raises(StoreFull, match="address space.*same commit will pass"):
+    with pytest.raises(StoreFull, match=r"address space.*same commit will pass"):
         store.commit(batch(1))
     store.commit(batch(1))

@@ -270,11 +270,7 @@ def test_any_bytes_are_a_letter_with_or_without_a_problem(data: bytes) -> None:
     assert open_letter(data).problem
 
 
-@given(
-    value=st.recursive(
-        st.integers(-5, 5) | st.text(max_size=3) | st.none(), lambda inner: st.lists(inner), max_leaves=9
-    )
-)
+@given(value=st.recursive(st.integers(-5, 5) | st.text(max_size=3) | st.none(), st.lists, max_leaves=9))
 def test_msgpack_is_decoded_as_far_as_it_goes(value: object) -> None:
     assert decode(msgspec.msgpack.encode(value)) == value
 

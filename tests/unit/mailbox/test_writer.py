@@ -229,7 +229,7 @@ def test_closing_does_not_wait_for_ever_for_a_disk_that_hangs() -> None:
 
     writer = Writer(Hanging(), clock=Clock(), call_soon=Loop().call_soon, mode="thread")
     writer.submit(ONE, lambda _error: None)
-    with pytest.raises(StoreFailed, match="unknown: the disk hangs.*End this process"):
+    with pytest.raises(StoreFailed, match=r"unknown: the disk hangs.*End this process"):
         writer.close(patience=0.01)
     answer.set()
 

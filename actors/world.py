@@ -1,0 +1,48 @@
+"""World: what a node is given instead of taking it, so that a test can give something else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from random import Random
+from typing import TYPE_CHECKING
+
+import attrs
+
+if TYPE_CHECKING:
+    from .retry import Decision, Retry
+    from .schedule import Schedule
+    from .types import Types
+
+Decide = Callable[["Retry", int, BaseException, int, float], "Decision"]
+
+
+@attrs.frozen
+class World:
+    """Clocks, randomness, and the decisions that are made on a higher floor."""
+
+    now_ns: Callable[[], int]
+    """The wall clock, nanoseconds since the epoch."""
+    clock: Callable[[], float]
+    """Seconds of trio's clock, for what waits."""
+    tick: Callable[[], float]
+    """Seconds of real time, for slices and commits; stands still under a virtual clock."""
+    random: Random
+    """For the jitter between attempts."""
+    schedule: Schedule
+    """Who is next."""
+    types: Types
+    """The actor classes there are."""
+    decide: Decide
+    """What becomes of a message whose turn failed."""
+
+
+@attrs.frozen
+class Habits:
+    """How a node is asked to behave; see `open_node`."""
+
+    speculation: bool = True
+    roundtrip: bool = False
+    idle_s: float = 60.0
+    park_s: float | None = 3600.0
+    keep_ids_s: float = 86400.0
+    quota: int | None = None

@@ -1,0 +1,386 @@
+"""Measures: callboard at work on one node, on disk, every commit synced, state saved with every turn.
+
+A measure opens a store of its own, does its work, checks that all of it was done, and returns a number.
+The clock stops when the last message is handled *and* durable, so nobody is fast by being behind.
+"""
+
+import functools
+import gc
+import itertools
+import time
+import tracemalloc
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import trio
+from sizes import AHEAD, BLOCK, Measured, Sizes, check, own_memory, percentile
+
+from callboard import Actor, ActorRef, Node, handler, open_node
+from callboard.mailbox.reading import read_counters
+
+PAUSE_S = 0.002
+"""Between two tells whose latency is measured, so that each finds the loop as it is."""
+
+
+class Goal:
+    """How a receiver says that it has seen all, without a message that would be counted too."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.reached = trio.Event()
+
+    def aim(self, count: int) -> None:
+        """Wait for this many from now on."""
+        self.count, self.reached = count, trio.Event()
+
+
+goal = Goal()
+
+
+class Sink(Actor):
+    """Counts what it gets."""
+
+    count: int = 0
+
+    @handler
+    async def take(self, who: str, amount: int, note: str) -> None:
+        """The small message of all measures."""
+        self.count += amount
+        if self.count == goal.count:
+            goal.reached.set()
+
+    @handler
+    async def ask(self, who: str, amount: int, note: str) -> int:
+        """The same with an answer."""
+        self.count += amount
+        return self.count
+
+
+class Paced(Sink):
+    """Tells its sender when there is room for another block."""
+
+    @handler
+    async def take(self, who: str, amount: int, note: str) -> None:
+        """Count, and acknowledge every block."""
+        self.count += amount
+        if self.count % BLOCK == 0 and self.turn.sender is not None:
+            await self.turn.sender.tell(Source.send(BLOCK))
+        if self.count == goal.count:
+            goal.reached.set()
+
+
+class Source(Actor):
+    """Sends until it has sent all."""
+
+    sink: ActorRef[Sink]
+    left: int
+
+    @handler
+    async def send(self, count: int) -> None:
+        """Send some."""
+        count = min(count, self.left)
+        self.left -= count
+        sink = self.sink
+        for _ in range(count):
+            await sink.tell(Sink.take("ann", 1, "rent"))
+
+
+class Player(Actor):
+    """Hits the ball back to whoever sent it."""
+
+    hits: int = 0
+
+    @handler
+    async def serve(self, other: ActorRef["Player"], left: int) -> None:
+        """Begin a rally; this is no hit."""
+        await other.tell(Player.hit(left))
+
+    @handler
+    async def hit(self, left: int) -> None:
+        """Hit the ball; the rally is over when none are left."""
+        self.hits += 1
+        if left and self.turn.sender is not None:
+            await self.turn.sender.tell(Player.hit(left - 1))
+        elif not left:
+            goal.reached.set()
+
+    @handler
+    async def score(self) -> int:
+        """Hits so far."""
+        return self.hits
+
+
+class Founder(Actor):
+    """Spawns many actors, a block of them in one turn."""
+
+    made: int = 0
+
+    @handler
+    async def spawn(self, count: int) -> None:
+        """Spawn some, and then some more in another turn."""
+        some = min(count, BLOCK)
+        for number in range(self.made, self.made + some):
+            self.turn.spawn(Sink(), name=f"sink {number}")
+        self.made += some
+        if count > some:
+            await self.turn.ref.tell(Founder.spawn(count - some))
+        else:
+            goal.reached.set()
+
+
+OnNode = Callable[[Node, Sizes], Awaitable[Measured]]
+Measure = Callable[[Sizes, Path], Measured]
+
+
+def on_a_node(measure: OnNode) -> Measure:
+    """Run a measure in a node over a new store."""
+
+    async def opened(sizes: Sizes, folder: Path) -> Measured:
+        async with open_node(folder / "store") as node:
+            found = await measure(node, sizes)
+            return found | {"commits": float(node.statistics().writer.commits)}
+
+    @functools.wraps(measure)
+    def measured(sizes: Sizes, folder: Path) -> Measured:
+        return trio.run(opened, sizes, folder)
+
+    return measured
+
+
+async def _until_done(node: Node, began: float) -> float:
+    """Seconds until the goal is reached and everything is on disk."""
+    await goal.reached.wait()
+    await node.wait_idle()
+    return time.perf_counter() - began
+
+
+async def _count(sink: ActorRef[Sink]) -> int:
+    return await sink.ask(Sink.ask("ann", 0, ""))
+
+
+# Sending.
+
+
+@on_a_node
+async def tell(node: Node, sizes: Sizes) -> Measured:
+    """Messages a second from one actor to another, until handled and durable."""
+    sink = await node.spawn(Paced(), name="sink")
+    source = await node.spawn(Source(sink, sizes.tells), name="source")
+    goal.aim(sizes.tells)
+    began = time.perf_counter()
+    await node.tell_all([(source, Source.send(BLOCK))] * AHEAD)
+    took = await _until_done(node, began)
+    check("tell", await _count(sink), sizes.tells)
+    return {"value": sizes.tells / took}
+
+
+@on_a_node
+async def tell_all(node: Node, sizes: Sizes) -> Measured:
+    """Messages a second from one caller outside, a batch at a time."""
+    sink = await node.spawn(Sink(), name="sink")
+    goal.aim(sizes.tells)
+    began = time.perf_counter()
+    for _ in range(sizes.tells // sizes.batch):
+        await node.tell_all([(sink, Sink.take("ann", 1, "rent")) for _ in range(sizes.batch)])
+    took = await _until_done(node, began)
+    check("tell_all", await _count(sink), sizes.tells)
+    return {"value": sizes.tells / took}
+
+
+@on_a_node
+async def fan_in(node: Node, sizes: Sizes) -> Measured:
+    """Messages a second from many actors to one."""
+    sent = sizes.senders * sizes.each
+    sink = await node.spawn(Sink(), name="sink")
+    sources = [await node.spawn(Source(sink, sizes.each)) for _ in range(sizes.senders)]
+    goal.aim(sent)
+    began = time.perf_counter()
+    await node.tell_all([(source, Source.send(sizes.each)) for source in sources])
+    took = await _until_done(node, began)
+    check("fan-in", await _count(sink), sent)
+    return {"value": sent / took}
+
+
+@on_a_node
+async def fan_in_outside(node: Node, sizes: Sizes) -> Measured:
+    """Messages a second from many tasks, each waiting until its message is durable before the next."""
+    sent = sizes.senders * sizes.each_outside
+    sink = await node.spawn(Sink(), name="sink")
+
+    async def send() -> None:
+        for _ in range(sizes.each_outside):
+            await sink.tell(Sink.take("ann", 1, "rent"))
+
+    goal.aim(sent)
+    began = time.perf_counter()
+    async with trio.open_nursery() as nursery:
+        for _ in range(sizes.senders):
+            nursery.start_soon(send)
+    took = await _until_done(node, began)
+    check("fan-in from outside", await _count(sink), sent)
+    return {"value": sent / took}
+
+
+# To and fro.
+
+
+async def _players(node: Node) -> tuple[ActorRef[Player], ActorRef[Player]]:
+    return await node.spawn(Player(), name="left"), await node.spawn(Player(), name="right")
+
+
+@on_a_node
+async def ping_pong(node: Node, sizes: Sizes) -> Measured:
+    """Round trips a second between two actors."""
+    left, right = await _players(node)
+    goal.aim(0)
+    began = time.perf_counter()
+    await left.tell(Player.serve(right, 2 * sizes.rallies - 1))
+    took = await _until_done(node, began)
+    hits = await left.ask(Player.score()) + await right.ask(Player.score())
+    check("ping-pong", hits, 2 * sizes.rallies)
+    return {"value": sizes.rallies / took}
+
+
+@on_a_node
+async def ask(node: Node, sizes: Sizes) -> Measured:
+    """Answers a second to one caller outside."""
+    sink = await node.spawn(Sink(), name="sink")
+    began = time.perf_counter()
+    for number in range(sizes.asks):
+        check("ask", await sink.ask(Sink.ask("ann", 1, "rent")), number + 1)
+    return {"value": sizes.asks / (time.perf_counter() - began)}
+
+
+@on_a_node
+async def ask_many(node: Node, sizes: Sizes) -> Measured:
+    """Answers a second to many callers outside."""
+    sink = await node.spawn(Sink(), name="sink")
+    answers: list[int] = []
+
+    async def call() -> None:
+        for _ in range(sizes.asks_each):
+            answers.append(await sink.ask(Sink.ask("ann", 1, "rent")))
+
+    began = time.perf_counter()
+    async with trio.open_nursery() as nursery:
+        for _ in range(sizes.askers):
+            nursery.start_soon(call)
+    took = time.perf_counter() - began
+    asked = sizes.askers * sizes.asks_each
+    check("ask of many", len(set(answers)), asked)
+    return {"value": asked / took}
+
+
+# Latency.
+
+
+async def _latency(sink: ActorRef[Sink], tells: int) -> Measured:
+    times: list[float] = []
+    for _ in range(tells):
+        await trio.sleep(PAUSE_S)
+        began = time.perf_counter()
+        await sink.tell(Sink.take("ann", 1, "rent"))
+        times.append(time.perf_counter() - began)
+    return {"value": percentile(times, 0.5), "p99": percentile(times, 0.99)}
+
+
+@on_a_node
+async def acknowledged_idle(node: Node, sizes: Sizes) -> Measured:
+    """Seconds, in the median, until a tell from outside is acknowledged; nothing else goes on."""
+    sink = await node.spawn(Sink(), name="sink")
+    found = await _latency(sink, sizes.idle_tells)
+    check("acknowledged tell", await _count(sink), sizes.idle_tells)
+    return found
+
+
+@on_a_node
+async def acknowledged_busy(node: Node, sizes: Sizes) -> Measured:
+    """The same while a rally without end keeps the loop busy all the time."""
+    sink = await node.spawn(Sink(), name="sink")
+    left, right = await _players(node)
+    await left.tell(Player.serve(right, 1 << 40))
+    before, began = node.statistics().handled, time.perf_counter()
+    found = await _latency(sink, sizes.busy_tells)
+    # How fast the load went: a runtime that serves outsiders by starving its actors would show.
+    rate = (node.statistics().handled - before) / (time.perf_counter() - began)
+    check("acknowledged tell beside a load", await _count(sink), sizes.busy_tells)
+    return found | {"load": rate}
+
+
+# Many actors.
+
+
+@on_a_node
+async def spawn(node: Node, sizes: Sizes) -> Measured:
+    """Actors made and stored a second, by the turns of one actor."""
+    founder = await node.spawn(Founder(), name="founder")
+    goal.aim(0)
+    began = time.perf_counter()
+    await founder.tell(Founder.spawn(sizes.actors))
+    took = await _until_done(node, began)
+    check("spawn", read_counters(node.store).actors - 1, sizes.actors)
+    return {"value": sizes.actors / took}
+
+
+@on_a_node
+async def spawn_outside(node: Node, sizes: Sizes) -> Measured:
+    """The same by many tasks outside, each waiting until its actor is durable before the next."""
+    numbers = itertools.count()
+
+    async def make() -> None:
+        while (number := next(numbers)) < sizes.actors:
+            await node.spawn(Sink(), name=f"sink {number}")
+
+    began = time.perf_counter()
+    async with trio.open_nursery() as nursery:
+        for _ in range(sizes.senders):
+            nursery.start_soon(make)
+    took = time.perf_counter() - began
+    check("spawn from outside", read_counters(node.store).actors, sizes.actors)
+    return {"value": sizes.actors / took}
+
+
+async def _fill(node: Node, sizes: Sizes) -> None:
+    """Make many actors, each of which has had a turn and is awake."""
+    for first in range(0, sizes.actors, BLOCK):
+        refs = [node.ref(Sink, f"sink {number}") for number in range(first, min(first + BLOCK, sizes.actors))]
+        async with trio.open_nursery() as nursery:
+            for ref in refs:
+                nursery.start_soon(functools.partial(node.spawn, Sink(), name=ref.name))
+        await node.tell_all([(ref, Sink.take("ann", 1, "rent")) for ref in refs])
+    await node.wait_idle()
+    gc.collect()
+
+
+@on_a_node
+async def memory(node: Node, sizes: Sizes) -> Measured:
+    """Bytes of one actor that is awake and idle; what the process takes from the system."""
+    goal.aim(0)
+    await node.spawn(Sink(), name="first")  # what is made once is not counted
+    before = own_memory()
+    await _fill(node, sizes)
+    taken = own_memory() - before
+    check("memory", node.statistics().active, sizes.actors + 1)
+    return {"value": taken / sizes.actors}
+
+
+def passivated(sizes: Sizes, folder: Path) -> Measured:
+    """Bytes of one actor that was passivated; objects alive, since an allocator seldom gives pages back."""
+
+    async def measure() -> Measured:
+        goal.aim(0)
+        async with open_node(folder / "store", idle=0.5) as node:
+            await node.spawn(Sink(), name="first")
+            tracemalloc.start()
+            before = tracemalloc.get_traced_memory()[0]
+            await _fill(node, sizes)
+            awake = tracemalloc.get_traced_memory()[0] - before
+            while node.statistics().active:
+                await trio.sleep(0.05)
+            gc.collect()
+            asleep = tracemalloc.get_traced_memory()[0] - before
+            tracemalloc.stop()
+            check("passivated", read_counters(node.store).actors, sizes.actors + 1)
+            return {"value": asleep / sizes.actors, "awake": awake / sizes.actors}
+
+    return trio.run(measure)

@@ -1,0 +1,86 @@
+"""Sizes: how much work each measure does, the same for us and for those beside us."""
+
+import attrs
+
+Measured = dict[str, float]
+"""What one measure found in one round: `value`, in the measure's unit, and facts beside it."""
+
+BLOCK = 500
+"""Messages a sender sends before it waits for room."""
+AHEAD = 8
+"""Blocks it may be ahead of its receiver."""
+
+
+class Miscounted(Exception):
+    """A receiver did not get what was sent, so no number of this run means anything."""
+
+
+@attrs.frozen
+class Sizes:
+    """How much of everything. The senders' counts are divided into blocks and batches without a rest."""
+
+    tells: int = 100_000
+    """From one actor to another."""
+    batch: int = 1000
+    """Messages in one `tell_all`, and in one transaction of the raw queue."""
+    senders: int = 100
+    """Actors or tasks that send to one receiver."""
+    each: int = 500
+    """What each sending actor sends."""
+    each_outside: int = 200
+    """What each sending task sends, waiting for every tell to be durable."""
+    rallies: int = 20_000
+    """Round trips of our ping-pong."""
+    asks: int = 3000
+    """Questions asked one after the other; also rallies of Pykka and single commits."""
+    askers: int = 100
+    asks_each: int = 100
+    actors: int = 10_000
+    """Actors made and kept."""
+    idle_tells: int = 300
+    """Acknowledged tells that are timed one by one on an idle loop."""
+    busy_tells: int = 120
+    """The same beside a saturated loop."""
+    imports: int = 7
+    """Processes that import us, of which the quickest counts."""
+
+
+FULL = Sizes()
+QUICK = Sizes(
+    tells=4000,
+    batch=200,
+    senders=10,
+    each=50,
+    each_outside=5,
+    rallies=200,
+    asks=50,
+    askers=10,
+    asks_each=5,
+    actors=200,
+    idle_tells=20,
+    busy_tells=10,
+    imports=1,
+)
+
+
+def check(what: str, got: int, sent: int) -> None:
+    """Refuse a number that was measured while something was lost or done twice.
+
+    Raises:
+        Miscounted: `got` is not what was sent.
+    """
+    if got != sent:
+        raise Miscounted(f"{what}: {sent} were sent and {got} arrived")
+
+
+def percentile(values: list[float], share: float) -> float:
+    """The value that `share` of the values do not exceed; 0.5 is the middle one."""
+    return sorted(values)[min(int(len(values) * share), len(values) - 1)]
+
+
+def own_memory() -> int:
+    """Bytes of memory that belong to this process alone; pages of files do not count, since LMDB maps its file."""
+    for line in open("/proc/self/status", encoding="ascii"):  # noqa: SIM115 - read whole, then gone
+        if line.startswith("RssAnon:"):
+            return int(line.split()[1]) * 1024
+    raise OSError("the system does not say how much memory is a process's own")

@@ -48,6 +48,7 @@ class Alarm:
             more = self._ring()
             if runtime.clock() >= next_sweep:
                 self.sweep()
+                runtime.tend_store()
                 next_sweep = runtime.clock() + max(self._idle_s / 2, 0.01)
             if more:
                 await trio.lowlevel.checkpoint()

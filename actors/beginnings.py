@@ -57,7 +57,7 @@ class Beginnings:
             return None
         if self._cells.refill(cell):
             return cell.mail[0]
-        self.wait(cell, self._ledger.open.lsn)
+        self.wait(cell, self._cells.arriving(cell))
         return None
 
     def wait(self, cell: Cell, lsn: int) -> None:

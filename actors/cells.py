@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from .actor import ActorType
     from .runtime import Runtime
 
+PAGE = 64
+"""Segments read at a time."""
+
 
 class Cells:
     """Active mailboxes by name."""
@@ -56,10 +59,17 @@ class Cells:
         if cell is not None:
             return cell
         key = self._ledger.read(Table.NAMES, name_key(name))
-        return None if key is None else self.load(open_key(key))
+        cell = None if key is None else self.load(open_key(key))
+        if cell is not None and cell.name != name:
+            raise Undecodable(f"the store says that {name!r} is {cell.name!r}: it is damaged there")
+        return cell
 
     def load(self, box: int) -> Cell | None:
-        """Make the mailbox of a number active."""
+        """Make the mailbox of a number active.
+
+        Raises:
+            Undecodable: its record is damaged.
+        """
         value = self._ledger.read(Table.BOXES, box.to_bytes(8, "big"))
         if value is None:
             return None
@@ -116,6 +126,7 @@ class Cells:
     def end_life(self, cell: Cell) -> None:
         """The actor of this mailbox is no more; its mail waits for `park`."""
         cell.kind, cell.type = None, ""
+        cell.phase = Phase.BLOCKED
         self._ledger.counters.actors -= 1
         cell.state, cell.state_touched = b"", True
         cell.actor = None
@@ -171,26 +182,42 @@ class Cells:
                 start = first
                 break
         lower = pair_key(cell.box, start if cell.segments else 0)
-        rows = self._ledger.store.scan(Table.MAIL, lower, pair_key(cell.box + 1, 0), limit=64)
-        for key, value in rows:
-            self._take_segment(cell, open_pair(key)[1], value)
-            if len(cell.mail) >= WINDOW:
+        while True:
+            rows = self._ledger.store.scan(Table.MAIL, lower, pair_key(cell.box + 1, 0), limit=PAGE)
+            for key, value in rows:
+                self._take_segment(cell, open_pair(key)[1], value)
+                if len(cell.mail) >= WINDOW:
+                    break
+            if cell.mail or len(rows) < PAGE:
                 break
+            lower = rows[-1][0] + b"\0"
+        if not cell.mail and not self.arriving(cell):
+            # It is nowhere: neither on disk nor on its way there.
+            lost = cell.tail - len(cell.fresh) - cell.loaded
+            self._append(cell, [damaged(None) for _ in range(min(lost, WINDOW))])
         return bool(cell.mail)
+
+    def arriving(self, cell: Cell) -> int:
+        """The batch that brings to disk what comes after the window; 0 if none does."""
+        ledger = self._ledger
+        if cell.loaded >= cell.tail - len(cell.fresh):
+            return ledger.open.lsn
+        return ledger.flight.lsn if ledger.flight is not None else 0
 
     def _take_segment(self, cell: Cell, first: int, value: bytes) -> None:
         raws = _open_or_damage(value)
         end = first + len(raws)
         if end <= cell.head:
             return
-        if first >= cell.known:
+        if end > cell.known:
+            # Its first messages may be done, where an earlier run of the node left off.
             cell.segments.append((first, end))
             cell.known = end
         if first > cell.loaded:
             # A segment is missing or was cut short: its messages are gone for good, and
             # each of them is said to be, as a dead letter, rather than passed over.
             self._append(cell, [damaged(None) for _ in range(first - cell.loaded)])
-        self._append(cell, [_read(raw) for raw in raws[max(0, cell.loaded - first) :]])
+        self._append(cell, [_read(raw, value) for raw in raws[max(0, cell.loaded - first) :]])
 
     def _append(self, cell: Cell, mails: list[Mail]) -> None:
         cell.mail.extend(mails)
@@ -234,9 +261,9 @@ def _open_or_damage(value: bytes) -> list[bytes | None]:
         return [None]
 
 
-def _read(raw: bytes | None) -> Mail:
+def _read(raw: bytes | None, segment: bytes) -> Mail:
     if raw is None:
-        return damaged(None)
+        return damaged(segment)  # nobody can say which of its bytes are right
     try:
         return from_envelope(open_envelope(raw))
     except Undecodable:

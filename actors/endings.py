@@ -39,6 +39,7 @@ HEARD = Flag.ASKED | Flag.MARKED
 ENDED = Flag.ASKED | Flag.REQUESTED | Flag.KEYED | Flag.MARKED
 MAX_STATE = 16 * 1024 * 1024
 MAX_TRACEBACK = 16 * 1024
+MAX_TEXT = 4096
 
 
 class Endings:
@@ -67,6 +68,10 @@ class Endings:
                 f"the state of {cell.name!r} has {len(state)} bytes and {MAX_STATE} is the most: "
                 "spread it over more actors"
             )
+        if turn.claimed is not None:
+            for (name, given), message in turn.claimed.items():
+                # Another turn may have used the id since this one staged it.
+                self._runtime.marks.find(self._runtime.cells.get(name), given, message)
         reply = spec.reply
         result = reply.check(result)
         if not turn.mail.flags & ANSWERED:
@@ -128,7 +133,7 @@ class Endings:
 
     def refused(self, cell: Cell, mail: Mail, refusal: Refusal) -> None:
         """Undo the turn; the refusal is its answer, and the message is handled (G10)."""
-        text = str(refusal)
+        text = storable(refusal)
         if not mail.flags & (Flag.ASKED | Flag.REQUESTED):
             log.info("%s refused %s: %s", cell.name, mail.show(), text)
         failure = Failure("refused", type(refusal).__name__, text, mail.show(), cell.attempts + 1)
@@ -195,7 +200,7 @@ class Endings:
         self.bury(cell, raw, reason, error, text, attempts)
         outcome = "no_actor" if reason == "unclaimed" else "failed"
         name = type(error).__name__ if error else ""
-        failure = Failure(outcome, name, text or str(error or reason), mail.show(), attempts)
+        failure = Failure(outcome, name, text or storable(error or reason), mail.show(), attempts)
         refusal = AskFailed(
             f"{mail.show()} at {cell.name!r} failed for good after {attempts} attempts: "
             f"{name} {failure.text}. It is a dead letter now; see it with: callboard dead ls",
@@ -223,7 +228,7 @@ class Endings:
             envelope=raw,
             reason=reason,
             error=type(error).__qualname__ if error else "",
-            text=text or (str(error) if error else ""),
+            text=text or (storable(error) if error else ""),
             traceback=show_traceback(error),
             attempts=attempts,
             failed_at=cell.failed_at or now,
@@ -267,12 +272,22 @@ class Endings:
 
 def describe(error: BaseException) -> str:
     """An exception in one line."""
-    text = str(error).partition("\n")[0]
+    text = storable(error).partition("\n")[0]
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def storable(error: object) -> str:
+    """The text of an exception, whatever its author made of it, as it can be written down."""
+    try:
+        text = str(error)
+    except Exception:
+        text = f"<{type(error).__name__}, whose text cannot be had>"
+    return text.encode("utf-8", "replace").decode()[:MAX_TEXT]
 
 
 def show_traceback(error: BaseException | None) -> str:
     """The traceback as text, its end if it is long."""
     if error is None:
         return ""
-    return "".join(traceback.format_exception(error))[-MAX_TRACEBACK:]
+    text = "".join(traceback.format_exception(error))
+    return text[-MAX_TRACEBACK:].encode("utf-8", "replace").decode()

@@ -6,6 +6,7 @@ Whoever sends from outside does, in the order in which the calls were made.
 
 from __future__ import annotations
 
+from collections import deque
 from typing import TYPE_CHECKING
 
 import trio
@@ -19,13 +20,22 @@ MAX_BYTES_WAITING = 16 * 1024 * 1024
 """Bytes taken in from outside that may wait for the disk."""
 
 
+class Place:
+    """A caller's place in the line."""
+
+    __slots__ = ("called",)
+
+    def __init__(self) -> None:
+        self.called = trio.Event()
+
+
 class Intake:
     """The door for senders outside a turn."""
 
     def __init__(self, ledger: Ledger, quota: int | None) -> None:
         self._ledger = ledger
         self._quota = quota
-        self._queue = trio.lowlevel.ParkingLot()
+        self._queue: deque[Place] = deque()
         self._closed: NodeClosed | None = None
 
     def check_open(self) -> None:
@@ -50,26 +60,35 @@ class Intake:
                 f"{size} bytes can never fit: the store's quota is {self._quota} bytes; "
                 "send less at once, or open the node with a larger quota="
             )
-        if len(self._queue) or self._must_wait():
-            while True:
-                await self._queue.park()
-                self.check_open()
-                if not self._must_wait():
-                    break
-            # The next in the queue may come in too; it looks for itself.
-            self._queue.unpark()
+        if self._queue or self._must_wait():
+            await self._stand_in_line()
         else:
             await trio.lowlevel.checkpoint_if_cancelled()
 
+    async def _stand_in_line(self) -> None:
+        """Wait for one's turn; the place is kept until one is in, so that nobody slips past."""
+        place = Place()
+        self._queue.append(place)
+        try:
+            while self._queue[0] is not place or self._must_wait():
+                place.called = trio.Event()
+                await place.called.wait()
+                self.check_open()
+        finally:
+            self._queue.remove(place)
+            # The next in the queue may come in too; it looks for itself.
+            self.reconsider()
+
     def reconsider(self) -> None:
         """There may be room now."""
-        if len(self._queue) and not self._must_wait():
-            self._queue.unpark()
+        if self._queue and not self._must_wait():
+            self._queue[0].called.set()
 
     def close(self, reason: str) -> None:
         """Let nobody in any more."""
         self._closed = NodeClosed(reason)
-        self._queue.unpark_all()
+        for place in self._queue:
+            place.called.set()
 
     def _must_wait(self) -> bool:
         ledger = self._ledger
@@ -78,6 +97,12 @@ class Intake:
             or ledger.open.bytes >= MAX_BYTES_WAITING
             or (self._quota is not None and ledger.used_bytes > self._quota)
         )
+
+    def why(self) -> str:
+        """Why nothing is taken in, for people."""
+        if self._ledger.stalled is not None:
+            return f"the disk is full ({self._ledger.stalled})"
+        return "the node is behind with its commits, or its store is above quota="
 
     @property
     def waiting(self) -> int:

@@ -200,6 +200,7 @@ class Ledger:
 
     # Committing.
 
+    @trio.lowlevel.enable_ki_protection
     def commit(self) -> bool:
         """Seal the open batch and hand it to the writer, unless one is in flight already."""
         if self.flight is not None or self.open.empty:

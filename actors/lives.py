@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
+from ..mailbox.errors import Undecodable
 from ..mailbox.records import open_key
 from ..mailbox.store import Table
 from .cell import Cell, Phase
@@ -48,10 +49,17 @@ class Lives:
                 runtime.workers.wake()
                 return
             for prefix in prefixes:
-                runtime.cells.load(open_key(prefix))
+                self._wake(open_key(prefix))
             runtime.workers.wake()
             start = (open_key(prefixes[-1]) + 1).to_bytes(8, "big")
             await self._until_wanted()
+
+    def _wake(self, box: int) -> None:
+        try:
+            self._runtime.cells.load(box)
+        except Undecodable as error:
+            # One damaged record keeps one mailbox shut, and no other (G14).
+            log.error("mailbox number %d cannot be opened: %s", box, error)  # noqa: TRY400 - the text says it all
 
     async def _until_wanted(self) -> None:
         runtime = self._runtime
@@ -128,5 +136,5 @@ async def run_stopped(name: str, actor: Actor) -> None:
             await actor.stopped()
         if scope.cancelled_caught:
             log.warning("stopped() of %s took longer than %s s and was cut short", name, STOPPED_WITHIN_S)
-    except Exception:
+    except (Exception, SystemExit):
         log.exception("stopped() of %s failed", name)

@@ -7,12 +7,14 @@ with the same id and content is not delivered: it gets the first one's outcome.
 
 from __future__ import annotations
 
+import logging
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from ..mailbox.envelope import Extra, Flag
+from ..mailbox.errors import Undecodable
 from ..mailbox.records import Mark, Outcome, Timer, TimerKind, mark_key, unpack
 from ..mailbox.store import Table
 from .errors import IdReused
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
     from .mail import Mail
     from .message import Message
     from .runtime import Runtime
+
+log = logging.getLogger("callboard.node")
 
 MAX_ID = 64
 MAX_OUTCOME = 64 * 1024
@@ -44,15 +48,10 @@ class Marks:
             ValueError: it is not 1 to 64 bytes of text.
         """
         check_id(id)
-        value = self._ledger.read(Table.MARKS, mark_key(cell.box, id))
-        mark = None if value is None else unpack(Mark, value)
+        mark = self._read(mark_key(cell.box, id))
         if mark is None or mark.expires_at <= self._ledger.now_ns():
             return None
-        if mark.digest != _digest(message):
-            raise IdReused(
-                f"id={id!r} was used at {cell.name!r} with another message than {message!r}: "
-                "an id names one message; take a new id for a new message"
-            )
+        check_same(id, cell.name, mark.digest == _digest(message), message)
         return mark
 
     def set(self, cell: Cell, id: str, message: Message[Any, Any], mail: Mail) -> None:
@@ -70,11 +69,8 @@ class Marks:
     def settle(self, cell: Cell, mail: Mail, outcome: int, body: bytes) -> None:
         """Keep how a marked message ended, with the turn that ended it."""
         key = mark_key(cell.box, str(mail.note(Extra.MARK)))
-        value = self._ledger.read(Table.MARKS, key)
-        if value is None:
-            return
-        mark = unpack(Mark, value)
-        if mark.number != mail.number:
+        mark = self._read(key)
+        if mark is None or mark.number != mail.number:
             return
         too_large = len(body) > MAX_OUTCOME
         mark.outcome = Outcome.TOO_LARGE if too_large else outcome
@@ -83,15 +79,33 @@ class Marks:
 
     def expire(self, key: bytes) -> None:
         """Forget a mark whose time is over."""
-        value = self._ledger.read(Table.MARKS, key)
-        if value is not None and unpack(Mark, value).expires_at <= self._ledger.now_ns():
+        mark = self._read(key)
+        if mark is None or mark.expires_at <= self._ledger.now_ns():
             self._ledger.write(Table.MARKS, key, None)
+
+    def _read(self, key: bytes) -> Mark | None:
+        """A mark; None too if its bytes are damaged, for then its id is as good as new."""
+        value = self._ledger.read(Table.MARKS, key)
+        try:
+            return None if value is None else unpack(Mark, value)
+        except Undecodable as error:
+            log.error("the mark of an id cannot be read, so a retry with it would run again: %s", error)
+            return None
 
 
 def check_id(id: object) -> None:
     """Refuse what cannot be an `id=`."""
     if not isinstance(id, str) or not 1 <= len(id.encode()) <= MAX_ID:
         raise ValueError(f"an id is a str of 1 to {MAX_ID} bytes; got {id!r:.80}")
+
+
+def check_same(id: str, name: str, same: bool, message: Message[Any, Any]) -> None:  # noqa: FBT001
+    """Refuse an `id=` that names another message already."""
+    if not same:
+        raise IdReused(
+            f"id={id!r} was used at {name!r} with another message than {message!r}: "
+            "an id names one message; take a new id for a new message"
+        )
 
 
 def _digest(message: Message[Any, Any]) -> bytes:

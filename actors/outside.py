@@ -124,14 +124,18 @@ class Outside:
                 "answer arrives as a message"
             )
         limit = float("inf") if timeout is None else in_seconds(timeout, "timeout=")
-        await self._runtime.intake.admit(size_of(message))
+        deadline = trio.current_time() + limit
+        with trio.move_on_at(deadline) as patience:
+            await self._runtime.intake.admit(size_of(message))
+        if patience.cancelled_caught:
+            raise AskTimeout(f"{message!r} was not taken in within {timeout} s: {self._runtime.intake.why()}")
         ask, mark, number = self._ask_now(ref, message, id)
         if mark is not None:
-            await self._ledger.wait_durable(self._ledger.lsn - 1)
+            await self._ledger.wait_durable(self._ledger.lsn - self._ledger.open.empty)
             return self._outcome(mark, message)
         assert ask is not None
         try:
-            with trio.move_on_after(limit):
+            with trio.move_on_at(deadline):
                 await ask.answered.wait()
         finally:
             self._asks.forget(number, ask)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 from operator import is_
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NotRequired, Required, TypedDict
 
 import attrs
 import msgspec
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from .ref import Post
 
 TAG = "$type"
+_TYPED_DICT: Any = TypedDict
 
 
 class Record(msgspec.Struct, frozen=True, tag=True, tag_field=TAG):
@@ -187,21 +188,23 @@ class RecordKind(Kind):
 
 
 class TypedDictKind(Kind):
-    """A typed dict."""
+    """A typed dict; it keeps the order of its keys."""
 
-    native = False
     immutable = False
     accepts: tuple[type[Any], ...] = (dict,)
+    decoded: tuple[type[Any], ...] = (dict,)
     forms = frozenset({Form.MAP})
 
     def __init__(self, type_: Any, parts: list[Part], kinds: list[Kind]) -> None:
         self.text = type_.__qualname__
-        struct, order = derive_struct(type_, parts, kinds)
-        self._order = [(parts[index].name, kinds[index]) for index in order]
+        self.native = all(kind.native for kind in kinds)
         self._kinds = {part.name: kind for part, kind in zip(parts, kinds, strict=True)}
         self._required = {part.name for part in parts if not part.optional}
-        self.wire = self._struct = struct
-        self.decoded = (struct,)
+        keys = {
+            part.name: (NotRequired if part.optional else Required)[kind.wire]
+            for part, kind in zip(parts, kinds, strict=True)
+        }
+        self.wire = _TYPED_DICT(type_.__name__, keys)
 
     def check(self, value: Any) -> Any:
         if type_of(value) is not dict or not self._required <= value.keys() <= self._kinds.keys():
@@ -215,12 +218,12 @@ class TypedDictKind(Kind):
         return value if all(map(is_, checked.values(), value.values())) else checked
 
     def lower(self, value: Any) -> Any:
-        members = [kind.lower(value[name]) if name in value else msgspec.UNSET for name, kind in self._order]
-        return self._struct(*members)
+        return value if self.native else {name: self._kinds[name].lower(each) for name, each in value.items()}
 
     def lift(self, value: Any, post: Post | None) -> Any:
-        pairs = [(name, kind, getattr(value, name)) for name, kind in self._order]
-        return {name: kind.lift(member, post) for name, kind, member in pairs if member is not msgspec.UNSET}
+        if self.native:
+            return value
+        return {name: self._kinds[name].lift(member, post) for name, member in value.items()}
 
 
 def derive_struct(type_: type, parts: list[Part], kinds: list[Kind]) -> tuple[type[Any], list[int]]:

@@ -7,11 +7,13 @@ delivers the answer in one batch; whatever comes later finds no record and is dr
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from ..mailbox.envelope import Codec, Envelope, Extra, Flag
+from ..mailbox.errors import Undecodable
 from ..mailbox.records import Request, Timer, TimerKind, pair_key, unpack
 from ..mailbox.store import Table
 from .errors import Failure
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
     from .cell import Cell
     from .mail import Mail
     from .runtime import Runtime
+
+log = logging.getLogger("callboard.node")
 
 FAILURE = Reply(Failure, "a Failure")
 _encode = msgspec.msgpack.Encoder().encode
@@ -91,8 +95,12 @@ class Requests:
         record = self._ledger.read(Table.REQUESTS, key)
         if record is None:
             return
-        request = unpack(Request, record)
         self._ledger.write(Table.REQUESTS, key, None)
+        try:
+            request = unpack(Request, record)
+        except Undecodable as error:
+            log.error("the answer of a request of %s is dropped: %s", asker, error)
+            return
         if request.due:
             self._ledger.write(Table.TIMERS, pair_key(request.due, request.timer), None)
         if value is not None:
@@ -124,12 +132,13 @@ class Requests:
             return
         filled = _decode_raw(body) if body else {}
         filled[parameter] = msgspec.Raw(value)
+        spec = cell.kind.handlers.get(handler) if cell.kind is not None else None
         envelope = Envelope(
             number=self._ledger.next_number(),
             origin=b"",
             type=cell.type,
             handler=handler,
-            version=1,
+            version=1 if spec is None else spec.version,
             codec=Codec.MSGPACK,
             body=_encode(filled),
             sender=request.to,

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 import trio
 import trio.lowlevel
 
-from ..mailbox.errors import StoreFull
+from ..mailbox.errors import StoreError, StoreFull
 from ..mailbox.reading import read_counters
 from ..mailbox.store import Store
 from .alarm import Alarm
@@ -49,6 +49,9 @@ if TYPE_CHECKING:
     from .world import Habits, World
 
 log = logging.getLogger("callboard.node")
+
+TRY_AGAIN_S = 0.25
+"""How soon a full disk is tried again, seconds."""
 
 
 class Runtime:
@@ -133,11 +136,19 @@ class Runtime:
             return
         log.critical("the store failed, so the node ends; nothing more is acknowledged: %s", error)
         self.failure = error
+        self.ledger.abandon(error)
         assert self._nursery is not None
         self._nursery.cancel_scope.cancel()
 
+    def tend_store(self) -> None:
+        """Let the store look after itself; a store that is not what it was ends the node."""
+        try:
+            self.store.tend()
+        except StoreError as error:
+            self._on_trouble(error)
+
     async def _try_again(self) -> None:
-        await trio.sleep(0.25)
+        await trio.sleep(TRY_AGAIN_S)
         self.ledger.try_again()
 
     # Decisions.
@@ -235,6 +246,8 @@ class Runtime:
         await self.lives.rest_all()
         while self.ledger.flight is not None or not self.ledger.open.empty:
             self.ledger.commit()
-            await trio.lowlevel.checkpoint()
+            with trio.move_on_after(TRY_AGAIN_S):
+                await self.ledger.wait_durable(self.ledger.lsn - 1)
+            self.ledger.try_again()  # the task that did it may be cancelled by now
         workers.finished = True
         workers.wake()

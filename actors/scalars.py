@@ -181,8 +181,9 @@ class LiteralKind(Kind):
     def __init__(self, annotation: Any, values: tuple[Any, ...]) -> None:
         self.text = f"Literal[{', '.join(map(repr, values))}]"
         for value in values:
-            if type(value) not in (str, int, type(None)):
-                raise unsupported(self.text, "a Literal may hold str, int and None; use an Enum for the rest")
+            if not (value is None or _is_small(value) or (type(value) is str and _is_text(value))):
+                remedy = "a Literal may hold str, int below 2**63 and None; use an Enum for the rest"
+                raise unsupported(self.text, remedy)
         self.wire = Literal[values]
         self.accepts = self.decoded = tuple({type(value): None for value in values})
         self._values = frozenset(values)

@@ -79,8 +79,11 @@ class Timers:
         value = ledger.read(Table.KEYED, record_key)
         if value is None:
             return
-        holder = unpack(Keyed, value)
         ledger.write(Table.KEYED, record_key, None)
+        try:
+            holder = unpack(Keyed, value)
+        except Undecodable:
+            return  # the timer that held it finds that it holds nothing any more
         if not holder.fired:
             ledger.write(Table.TIMERS, pair_key(holder.due, holder.number), None)
             ledger.counters.discarded += 1
@@ -90,8 +93,15 @@ class Timers:
 
     def is_void(self, cell: Cell, mail: Mail) -> bool:
         """Whether a keyed timer's message was cancelled or replaced after it fired."""
-        value = self._ledger.read(Table.KEYED, self._key_of(cell, mail))
-        return value is None or unpack(Keyed, value).number != mail.note(Extra.TIMER)[1]
+        return self.is_void_key(self._key_of(cell, mail), mail.note(Extra.TIMER)[1])
+
+    def is_void_key(self, record_key: bytes, number: int) -> bool:
+        """Whether a key is not held by the timer of this number any more."""
+        value = self._ledger.read(Table.KEYED, record_key)
+        try:
+            return value is None or unpack(Keyed, value).number != number
+        except Undecodable:
+            return False  # in doubt nothing is thrown away
 
     def settle(self, cell: Cell, mail: Mail) -> None:
         """A keyed timer's message is done with; free its key unless it was set anew."""
@@ -120,7 +130,8 @@ class Timers:
                 self._fire_one(key, value)
                 fired += 1
         if len(rows) > PASS:
-            return True
+            # If all of these have fired, their batch must reach the disk before more is seen.
+            return fired > 0
         self._look_beyond(stop)
         return False
 
@@ -141,10 +152,12 @@ class Timers:
         try:
             timer = unpack(Timer, value)
         except Undecodable as error:
+            # It may have held a message, which then is counted as scheduled for ever.
+            self._ledger.counters.accepted += 1
             runtime.sending.bury_bytes(value, "timer", str(error))
             return
         if timer.kind == TimerKind.MESSAGE:
-            self._fire_message(timer, open_pair(key)[1])
+            self._fire_message(timer, *open_pair(key))
         elif timer.kind == TimerKind.REQUEST:
             runtime.requests.time_out(timer.to, timer.number)
         elif timer.kind == TimerKind.PARK:
@@ -152,7 +165,7 @@ class Timers:
         elif timer.kind == TimerKind.MARK:
             runtime.marks.expire(timer.mark)
 
-    def _fire_message(self, timer: Timer, number: int) -> None:
+    def _fire_message(self, timer: Timer, due: int, number: int) -> None:
         runtime, ledger = self._runtime, self._ledger
         ledger.counters.scheduled -= 1
         try:
@@ -162,10 +175,8 @@ class Timers:
             return
         if timer.key:
             record_key = timer_key(timer.setter, timer.to, timer.key)
-            value = ledger.read(Table.KEYED, record_key)
-            holder = None if value is None else unpack(Keyed, value)
-            if holder is None or holder.number != number:
+            if self.is_void_key(record_key, number):
                 ledger.counters.discarded += 1
                 return
-            ledger.write_record(Table.KEYED, record_key, Keyed(holder.due, holder.number, fired=True))
+            ledger.write_record(Table.KEYED, record_key, Keyed(due, number, fired=True))
         runtime.sending.deliver(timer.to, mail)

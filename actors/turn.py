@@ -20,6 +20,7 @@ from .current import TURN
 from .durations import Seconds, in_seconds
 from .errors import NotInTurn, TurnOver
 from .mail import Cause, Mail
+from .marks import check_same
 from .ref import ActorRef
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ class Turn:
         "_random",
         "_runtime",
         "cell",
+        "claimed",
         "effects",
         "mail",
         "over",
@@ -61,6 +63,8 @@ class Turn:
         self._random: random.Random | None = None
         self._log: logging.LoggerAdapter[logging.Logger] | None = None
         self.effects: list[Effect] = []
+        self.claimed: dict[tuple[str, str], Message[Any, Any]] | None = None
+        """Messages staged with an `id=`, by receiver and id."""
         self.over = False
         self.starting = False
         self.stopping = False
@@ -232,9 +236,14 @@ class Turn:
         if not delay and key is None and id is None:
             self.effects.append((target, runtime.sending.make_mail(message, self._cause or self.cause)))
             return
-        self.effects.append(
-            runtime.sending.staged_tell(target, message, self.cause, delay=delay, key=key, id=id)
-        )
+        staged = runtime.sending.staged_tell(target, message, self.cause, delay=delay, key=key, id=id)
+        if id is not None:
+            self.claimed = self.claimed or {}
+            claimed = self.claimed.setdefault((target.name, id), message)
+            if claimed is not message:
+                check_same(id, target.name, claimed == message, message)
+                return
+        self.effects.append(staged)
 
     # For the runtime.
 

@@ -57,6 +57,17 @@ class UnionKind(Kind):
         return kind.lift(value, post)
 
 
+def flatten(members: list[Kind]) -> list[Kind]:
+    """Members without repetition; aliases and Literal[None] may have brought some."""
+    flat: dict[str, Kind] = {}
+    for member in members:
+        for part in member.members if isinstance(member, UnionKind) else (member,):
+            flat[part.text] = part
+    if any(Form.NIL in part.forms and text != "None" for text, part in flat.items()):
+        flat.pop("None", None)
+    return list(flat.values())
+
+
 def require_told_apart(members: list[Kind]) -> None:
     """Refuse a union whose members look alike on the wire.
 

@@ -27,7 +27,7 @@ from .record import Part, Record, RecordKind, TypedDictKind, parts_of
 from .ref import ActorRef
 from .remedies import INSTEAD, remedy_for, source_of
 from .scalars import LiteralKind, Moment, PathKind, RefKind, enum_kind
-from .unions import UnionKind, require_told_apart
+from .unions import UnionKind, flatten, require_told_apart
 
 _SCALARS: dict[Any, Callable[[], Kind]] = {
     int: Int,
@@ -116,9 +116,9 @@ class _Reader:
         return kind
 
     def _union(self, members: list[Kind]) -> Kind:
-        unique = list({member.text: member for member in members}.values())
-        require_told_apart(unique)
-        return UnionKind(tuple(unique)) if len(unique) > 1 else unique[0]
+        members = flatten(members)
+        require_told_apart(members)
+        return UnionKind(tuple(members)) if len(members) > 1 else members[0]
 
     # Containers.
 

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 ABANDON_AFTER_S = 1.0
 """How long a cancelled handler may go on ignoring it, seconds."""
+ABANDON_AFTER_STEPS = 10_000
+"""The same in steps, since a handler that never rests lets no virtual time pass."""
 
 
 class HandlerTimeout(TimeoutError):
@@ -42,7 +44,7 @@ class Suspended(NamedTuple):
 class Worker:
     """One task that runs turns."""
 
-    __slots__ = ("abandon_at", "check", "leaked", "reason", "scope")
+    __slots__ = ("abandon_at", "check", "ignored", "leaked", "reason", "scope")
 
     def __init__(self) -> None:
         self.scope = trio.CancelScope()
@@ -50,14 +52,28 @@ class Worker:
         self.reason = ""
         """Why its turn was interrupted; empty if it was not, or ran out of time."""
         self.abandon_at = float("inf")
+        self.ignored = 0
+        """Steps its handler took after it was cancelled."""
         self.leaked = False
         """A handler left something open on this task: it must not run another turn."""
 
     def interrupt(self, reason: str) -> None:
         """Cancel the turn in hand, at no cost to its message (G18)."""
         self.reason = reason
-        self.abandon_at = trio.current_time() + ABANDON_AFTER_S
+        self.abandon_at = min(self.abandon_at, trio.current_time() + ABANDON_AFTER_S)
         self.scope.cancel()
+
+    def set_timeout(self, seconds: float) -> None:
+        """Cancel the turn in hand after a time, and abandon it if it will not have it."""
+        self.scope.deadline = trio.current_time() + seconds
+        self.abandon_at = self.scope.deadline + ABANDON_AFTER_S
+
+    def is_hopeless(self) -> bool:
+        """Whether its handler has ignored its cancellation for too long."""
+        if not self.was_cancelled():
+            return False
+        self.ignored += 1
+        return self.ignored > ABANDON_AFTER_STEPS or trio.current_time() >= self.abandon_at
 
     def was_cancelled(self) -> bool:
         """Whether its scope, or one around the whole node, was cancelled."""

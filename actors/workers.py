@@ -194,10 +194,11 @@ class Workers:
         if self._alone.is_set():
             self._alone = trio.Event()
         if spec.timeout is not None:
-            worker.scope.deadline = trio.current_time() + spec.timeout
+            worker.set_timeout(spec.timeout)
         try:
             await self._step_to_its_end(worker, suspended)
         finally:
+            _close(suspended.coroutine)
             cell.worker = None
             self.suspended.discard(worker)
             if not self.suspended:
@@ -217,8 +218,8 @@ class Workers:
             if need > self._ledger.durable:
                 with trio.CancelScope(shield=True):
                     await self._ledger.wait_durable(need)
-            if trio.current_time() >= worker.abandon_at:
-                return self._abandon(turn, spec, coroutine)
+            if worker.is_hopeless():
+                return self._abandon(worker, turn, spec)
             try:
                 trap = context.run(next_step, coroutine, answer, error)
             except StopIteration as stop:
@@ -226,15 +227,19 @@ class Workers:
             except BaseException as raised:
                 return verdicts.raised_late(worker, turn, spec, raised)
 
-    def _abandon(self, turn: Turn, spec: HandlerSpec, coroutine: Coroutine[Any, Any, Any]) -> None:
+    def _abandon(self, worker: Worker, turn: Turn, spec: HandlerSpec) -> None:
         """Stop stepping a handler that swallows its cancellation."""
         log.error(
             "%s ignores its cancellation in %s; its turn is abandoned and undone",
             turn.cell.name,
             spec.name,
         )
-        self._verdicts.interrupted(turn)
-        try:
-            coroutine.close()
-        except RuntimeError as error:
-            log.debug("the abandoned handler would not close: %s", error)
+        self._verdicts.cancelled(worker, turn, spec)
+
+
+def _close(coroutine: Coroutine[Any, Any, Any]) -> None:
+    """End a handler that nobody will step again, while its task can still leave its scopes."""
+    try:
+        coroutine.close()
+    except BaseException as error:
+        log.debug("an abandoned handler would not close: %s", error)

@@ -17,8 +17,7 @@ LOADED = "import sys, callboard; print(*[name for name in {!r} if name in sys.mo
 
 def _run(code: str, folder: Path) -> str:
     # In an empty folder, so that nothing is found by the path of the caller.
-    done = subprocess.run([sys.executable, "-c", code], cwd=folder, check=True, capture_output=True, text=True)
-    return done.stdout
+    return subprocess.check_output([sys.executable, "-c", code], cwd=folder, text=True)
 
 
 def _dependencies(folder: Path) -> str:

@@ -6,7 +6,7 @@ messages and the same waiting for room.
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -94,8 +94,13 @@ class Player(pykka.ThreadingActor):
         return self.hits
 
 
+def _answer(ref: pykka.ActorRef[Any], question: object) -> int:
+    answer: Any = ref.ask(question)
+    return int(answer)
+
+
 @contextmanager
-def _all_stopped() -> Iterator[None]:
+def _all_stopped() -> Generator[None]:
     try:
         yield
     finally:
@@ -103,7 +108,7 @@ def _all_stopped() -> Iterator[None]:
 
 
 @_all_stopped()
-def tell(sizes: Sizes, folder: Path) -> Measured:
+def tell(sizes: Sizes, _folder: Path) -> Measured:
     """Messages a second from one actor to another, until handled."""
     reached, sender = threading.Event(), list[pykka.ActorRef[Source]]()
     sink = Sink.start(sizes.tells, reached, sender)
@@ -114,12 +119,12 @@ def tell(sizes: Sizes, folder: Path) -> Measured:
         source.tell(Send(BLOCK))
     reached.wait()
     took = time.perf_counter() - began
-    check("Pykka tell", sink.ask(Deposit("ann", 0, "")), sizes.tells)
+    check("Pykka tell", _answer(sink, Deposit("ann", 0, "")), sizes.tells)
     return {"value": sizes.tells / took}
 
 
 @_all_stopped()
-def fan_in(sizes: Sizes, folder: Path) -> Measured:
+def fan_in(sizes: Sizes, _folder: Path) -> Measured:
     """Messages a second from many actors to one."""
     sent, reached = sizes.senders * sizes.each, threading.Event()
     sink = Sink.start(sent, reached, [])
@@ -129,12 +134,12 @@ def fan_in(sizes: Sizes, folder: Path) -> Measured:
         source.tell(Send(sizes.each))
     reached.wait()
     took = time.perf_counter() - began
-    check("Pykka fan-in", sink.ask(Deposit("ann", 0, "")), sent)
+    check("Pykka fan-in", _answer(sink, Deposit("ann", 0, "")), sent)
     return {"value": sent / took}
 
 
 @_all_stopped()
-def ping_pong(sizes: Sizes, folder: Path) -> Measured:
+def ping_pong(sizes: Sizes, _folder: Path) -> Measured:
     """Round trips a second between two actors."""
     reached, others = threading.Event(), list[pykka.ActorRef[Player]]()
     first = Player.start(reached, others)
@@ -144,22 +149,22 @@ def ping_pong(sizes: Sizes, folder: Path) -> Measured:
     reached.wait()
     took = time.perf_counter() - began
     # The one question more is a hit more.
-    check("Pykka ping-pong", first.ask(Ping(0)), sizes.asks + 1)
+    check("Pykka ping-pong", _answer(first, Ping(0)), sizes.asks + 1)
     return {"value": sizes.asks / took}
 
 
 @_all_stopped()
-def ask(sizes: Sizes, folder: Path) -> Measured:
+def ask(sizes: Sizes, _folder: Path) -> Measured:
     """Answers a second to one caller outside."""
     sink = Sink.start(0, threading.Event(), [])
     began = time.perf_counter()
     for number in range(sizes.asks):
-        check("Pykka ask", sink.ask(Deposit("ann", 1, "rent")), number + 1)
+        check("Pykka ask", _answer(sink, Deposit("ann", 1, "rent")), number + 1)
     return {"value": sizes.asks / (time.perf_counter() - began)}
 
 
 @_all_stopped()
-def spawn(sizes: Sizes, folder: Path) -> Measured:
+def spawn(sizes: Sizes, _folder: Path) -> Measured:
     """Actors started a second."""
     began = time.perf_counter()
     refs = [Sink.start(0, threading.Event(), []) for _ in range(sizes.actors)]
@@ -169,9 +174,9 @@ def spawn(sizes: Sizes, folder: Path) -> Measured:
 
 
 @_all_stopped()
-def memory(sizes: Sizes, folder: Path) -> Measured:
+def memory(sizes: Sizes, _folder: Path) -> Measured:
     """Bytes of one idle actor, its thread included."""
     reached, before = threading.Event(), own_memory()
     refs = [Sink.start(0, reached, []) for _ in range(sizes.actors)]
-    check("Pykka memory", sum(ref.ask(Deposit("ann", 1, "rent")) for ref in refs), sizes.actors)
+    check("Pykka memory", sum(_answer(ref, Deposit("ann", 1, "rent")) for ref in refs), sizes.actors)
     return {"value": (own_memory() - before) / sizes.actors}

@@ -8,6 +8,7 @@ import os
 import struct
 import time
 from pathlib import Path
+from typing import Any
 
 import lmdb
 from sizes import Measured, Sizes, check, percentile
@@ -19,7 +20,7 @@ PAGE = bytes(4096)
 
 def _open(folder: Path) -> lmdb.Environment:
     # The very settings of a store: LMDB's own durability, and its file format 0.9.
-    version = {"lib_version": 0} if int(lmdb.__version__.partition(".")[0]) >= 3 else {}
+    version: dict[str, Any] = {"lib_version": 0} if int(lmdb.__version__.partition(".")[0]) >= 3 else {}
     return lmdb.open(str(folder / "raw"), map_size=1 << 32, **version)
 
 

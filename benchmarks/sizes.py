@@ -1,5 +1,7 @@
 """Sizes: how much work each measure does, the same for us and for those beside us."""
 
+from pathlib import Path
+
 import attrs
 
 Measured = dict[str, float]
@@ -13,6 +15,10 @@ AHEAD = 8
 
 class Miscounted(Exception):
     """A receiver did not get what was sent, so no number of this run means anything."""
+
+
+class NotHere(Exception):
+    """This machine cannot measure that; the run goes on without it."""
 
 
 @attrs.frozen
@@ -79,8 +85,13 @@ def percentile(values: list[float], share: float) -> float:
 
 
 def own_memory() -> int:
-    """Bytes of memory that belong to this process alone; pages of files do not count, since LMDB maps its file."""
-    for line in open("/proc/self/status", encoding="ascii"):  # noqa: SIM115 - read whole, then gone
+    """Bytes of memory that belong to this process alone; LMDB's map of its file does not count.
+
+    Raises:
+        NotHere: the system does not say.
+    """
+    status = Path("/proc/self/status")
+    for line in status.read_text(encoding="ascii").splitlines() if status.exists() else []:
         if line.startswith("RssAnon:"):
             return int(line.split()[1]) * 1024
-    raise OSError("the system does not say how much memory is a process's own")
+    raise NotHere("only Linux says how much memory is a process's own")

@@ -8,5 +8,5 @@ import sys
 from pathlib import Path
 
 if __name__ == "__main__":
-    sys.path[0] = str(Path(__file__).resolve().parent.parent)
+    sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
     runpy.run_module("stdlib_index.comparison", run_name="__main__", alter_sys=True)

@@ -37,7 +37,10 @@ class Progress:
 
     @property
     def complete(self) -> bool:
-        """Whether every file was read and every message about it counted; more than that is for others to find."""
+        """Whether every file was read and every message about it counted.
+
+        More than that would be wrong, and is for the comparison to find.
+        """
         return self.files is not None and self.read >= self.files and self.counted >= self.sent
 
 
@@ -209,11 +212,12 @@ def module_address(name: str) -> str:
 def in_parts(names: list[str]) -> Iterator[list[str]]:
     """Names in lists that fit into a message; one empty list if there are none, so that it appears."""
     part: list[str] = []
-    size = 0
+    room = MAX_NAMES_BYTES
     for name in names:
-        size += len(name.encode()) + 5
-        if size > MAX_NAMES_BYTES:
+        size = len(name.encode()) + 5
+        if size > room:
             yield part
-            part, size = [], 0
+            part, room = [], MAX_NAMES_BYTES
         part.append(name)
+        room -= size
     yield part

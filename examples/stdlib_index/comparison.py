@@ -1,12 +1,14 @@
 """The command: index under kills, compare with the plain computation, say what came out."""
 
 import argparse
+import shutil
 import sys
 import tempfile
 import time
 from itertools import islice
 from pathlib import Path
 
+from .actors import module_address
 from .bar import Bar
 from .index import Index, differences, load
 from .sources import standard_library
@@ -73,13 +75,18 @@ def tell(index: Index, trial: Trial, seconds: float) -> None:
     kills = ", ".join(f"{done:,}" for done in trial.killed_at) or "none"
     print(f"EQUAL to the plain computation; kills after so many files: {kills}")
     print(f"{len(index.modules):,} modules, {imports:,} imports, {names:,} names, in {seconds:.1f} s\n")
-    print(f"{len(index.unparsed)} files do not parse:")
+    print(f"do not parse: {len(index.unparsed)} files")
     for path, why in sorted(index.unparsed.items()):
         print(f"  {path}: {why}")
     print("\nmost imported          by modules  statements")
-    for name, entry in index.most_imported(10):
+    top = index.most_imported(10)
+    for name, entry in top:
         print(f"  {name:<20} {len(entry.importers):>10,}  {sum(entry.importers.values()):>10,}")
-    print(f"\nEvery module is an actor that is still there:\n  callboard ls --store {trial.store}")
+    command = shutil.which("callboard") or Path(sys.executable).with_name("callboard")
+    print("\nEvery module is an actor, and still there. Where to look next:")
+    print(f"  {command} ls --store {trial.store}")
+    for name, _ in top[:1]:
+        print(f"  {command} show --store {trial.store} {module_address(name)}")
 
 
 if __name__ == "__main__":

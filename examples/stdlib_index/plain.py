@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 from .index import Index, save
-from .parsing import Unparsed, parse_file
+from .parsing import Unparsed, expect_trees, parse_file
 from .sources import python_files
 
 
@@ -24,4 +24,5 @@ def plain_index(root: Path) -> Index:
 
 
 if __name__ == "__main__":
+    expect_trees()
     save(plain_index(Path(sys.argv[1])), Path(sys.argv[2]))

@@ -14,6 +14,7 @@ from callboard import ActorRef, Node, run
 
 from .actors import Contents, Crawler, Module, Progress, Report, module_address
 from .index import Entry, Index, save
+from .parsing import expect_trees
 
 PARSERS = 2
 LOOK_EVERY_S = 0.1
@@ -74,4 +75,5 @@ async def collect_module(node: Node, name: str, entry: Entry) -> None:
 
 
 if __name__ == "__main__":
+    expect_trees()
     run(partial(main, root=Path(sys.argv[2]), result=Path(sys.argv[3])), store=Path(sys.argv[1]))

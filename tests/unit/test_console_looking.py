@@ -2,7 +2,6 @@
 
 import json
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +14,12 @@ from .test_console_store import MINUTE, NOW, SECOND, Shelf, call, envelope, shel
 
 
 @pytest.fixture
-def bank(tmp_path: Path) -> Iterator[Path]:
+def bank(tmp_path: Path) -> Path:
     """A store with a bit of everything."""
     path = tmp_path / "bank"
     with shelf(path) as made:
         fill(made)
-    yield path
+    return path
 
 
 def fill(made: Shelf) -> None:

@@ -6,6 +6,7 @@ from callboard import Actor, ActorRef, handler, open_node, Retry, Refusal, AskFa
 from callboard.mailbox.memory import MemoryStore
 from callboard.mailbox.errors import StoreFailed, StoreFull
 from callboard.mailbox.store import Table
+from callboard.mailbox.records import Box, unpack
 
 pytestmark = pytest.mark.virtual
 
@@ -230,3 +231,46 @@ async def test_limpet_times_out() -> None:
         a = await node.spawn(P(), name="a")
         with pytest.raises(AskFailed), trio.fail_after(250):
             await a.ask(P.limpet(), timeout=3000)
+
+
+async def test_damaged_box_record_does_not_keep_others_from_running() -> None:
+    store = MemoryStore()
+    async with open_node(store) as node:
+        a = await node.spawn(P(), name="a")
+        b = await node.spawn(P(), name="b")
+        await a.tell(P.nap(100)); await b.tell(P.nap(100))
+        await trio.sleep(1)
+    store = store.reopen()
+    (key, value), _ = store.scan(Table.BOXES)
+    store.commit({Table.BOXES: {key: value[:-1] + bytes([value[-1] ^ 1])}})
+    async with open_node(store) as node:
+        assert await node.ref(P, "b").ask(P.add(1), timeout=200) == 2
+
+
+@pytest.mark.parametrize("table", [Table.KEYED, Table.TIMERS, Table.REQUESTS, Table.MARKS, Table.STATES])
+async def test_damaged_records(table: Table) -> None:
+    store = MemoryStore()
+    async with open_node(store) as node:
+        a = await node.spawn(P(), name="a")
+        b = await node.spawn(P(), name="b")
+        await a.tell(P.add(1), delay=100, key="k")
+        await node.pause(b)
+        await a.tell(P.ask2(b))
+        await b.tell(P.add(1), id="x")
+        await trio.sleep(1)
+    store = store.reopen()
+    rows = store.scan(table)
+    print(len(rows))
+    assert rows
+    for key, value in rows:
+        store.commit({table: {key: value[:-1] + bytes([value[-1] ^ 1])}})
+    async with open_node(store) as node:
+        c = await node.spawn(P(), name="c")
+        await node.resume(node.ref(P, "b"))
+        await trio.sleep(200)
+        await node.wait_idle()
+        assert await c.ask(P.add(1), timeout=200) == 1
+        print(node.statistics())
+        s = node.statistics()
+        q = sum(unpack(Box, v).tail - unpack(Box, v).head for _, v in store.scan(Table.BOXES))
+        assert s.accepted == s.handled + s.died + s.discarded + node._runtime.ledger.counters.scheduled + q

@@ -1,0 +1,48 @@
+"""The small examples print what examples/README.md says they print."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
+
+def shown(name: str) -> list[str]:
+    """The blocks of the page under a heading, commands left out."""
+    text = (EXAMPLES / "README.md").read_text(encoding="utf-8")
+    section = re.search(rf"^## {re.escape(name)}$(.*?)(?=^## |\Z)", text, re.DOTALL | re.MULTILINE)
+    assert section, f"examples/README.md has no ## {name}"
+    return re.findall(r"^```text\n(.*?)^```$", section[1], re.DOTALL | re.MULTILINE)
+
+
+def output(name: str, folder: Path) -> str:
+    """What an example prints, both streams as one, in its own folder."""
+    command = [sys.executable, "-P", str(EXAMPLES / name)]
+    done = subprocess.run(
+        command,
+        cwd=folder,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+    return done.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["counter.py", "bank.py"])
+def test_an_example_prints_what_its_page_shows(name: str, tmp_path: Path) -> None:
+    runs = shown(name)
+    assert len(runs) == 2
+    for run in runs:
+        assert sorted(output(name, tmp_path).splitlines()) == sorted(run.splitlines())
+
+
+def test_the_counter_is_short() -> None:
+    lines = (EXAMPLES / "counter.py").read_text(encoding="utf-8").splitlines()
+    assert len([line for line in lines if line]) <= 15

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar, dataclass_tra
 
 import attrs
 
+from .current import TURN
 from .declared import TRANSIENT, ActorType as ActorType
 from .declaring import declare
-from .errors import DefinitionError
+from .errors import DefinitionError, NotInTurn
 from .kinds import type_of
 
 if TYPE_CHECKING:
@@ -98,9 +99,13 @@ class Actor:
         Raises:
             NotInTurn: no turn of this actor is running.
         """
-        from .turn import turn_of
-
-        return turn_of(self)
+        turn = TURN.get()
+        if turn is None:
+            raise NotInTurn(
+                f"{type(self).__name__}.turn: no turn is running here. It exists only while a node handles "
+                "a message; in a unit test of one handler, use callboard.testing.turn(actor)"
+            )
+        return turn
 
     async def started(self) -> None:
         """Override to prepare transient fields; runs at every activation, before the first turn."""

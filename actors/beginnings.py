@@ -7,7 +7,7 @@ speculation is switched off (G6).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from ..mailbox.envelope import Flag
 from ..mailbox.errors import Undecodable
@@ -91,13 +91,13 @@ class Beginnings:
                 assert mail.envelope is not None
                 values = spec.shape.decode(mail.envelope.body, runtime.post)
             elif message.spec is spec and spec.shape.live and not runtime.roundtrip:
-                values = message.values
+                values = cast(tuple[Any, ...], message.held)
             else:
                 values = spec.shape.decode(message.body(), runtime.post)
         except Undecodable as error:
             endings.died(cell, mail, "undecodable", error)
             return None
-        turn = Turn(runtime, cell, mail)
+        turn = Turn(runtime, cell, mail, runtime.post)
         if cell.actor is None:
             return self._wake(turn, spec, values)
         return turn, spec, spec.function(cell.actor, *values)

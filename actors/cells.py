@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 PAGE = 64
 """Segments read at a time."""
 
+IDLE = Phase.IDLE
+
 
 class Cells:
     """Active mailboxes by name."""
@@ -170,7 +172,7 @@ class Cells:
         cell.fresh.append(mail)
         if cell.touched != mail.lsn:
             ledger.touch(cell)
-        if cell.phase is Phase.IDLE:
+        if cell.phase is IDLE:
             cell.phase = Phase.READY
             self._schedule.add(cell)
 

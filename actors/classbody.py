@@ -11,6 +11,7 @@ from .declared import is_factory
 from .errors import DefinitionError
 from .handler import Handler
 from .kinds import type_of
+from .remedies import source_of
 
 RESERVED: Final = {
     "turn": "self.turn is the turn in hand",
@@ -105,7 +106,8 @@ def _check_default(cls: type, name: str) -> None:
         default = default._default  # noqa: SLF001
     if type_of(default).__hash__ is not None or is_factory(default):
         return
-    factory = f"lambda: {default!r:.40}" if default else type_of(default).__name__
+    note = own_annotations(cls)[name]
+    factory = f"lambda: {default!r:.40}" if default else note if isinstance(note, str) else source_of(note)
     raise DefinitionError(
         f"{cls.__name__}.{name}: all actors would share the default {default!r:.40}; "
         f"write {name}: ... = attrs.field(factory={factory})"

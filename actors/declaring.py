@@ -24,7 +24,7 @@ from .shape import Default, Shape
 if TYPE_CHECKING:
     from .actor import Actor
 
-_MACHINERY = ("_defining_frame", "declare", "__init_subclass__", "__new__", "__init__", "new_class")
+_MACHINERY = ("__init_subclass__", "__new__", "new_class")
 _numbers = itertools.count(1)
 
 
@@ -57,12 +57,7 @@ def declare(cls: type[Actor], root: type[Actor], *, type_name: str | None, specu
 def _defining_frame() -> FrameType | None:
     """The frame of the class statement: the first outside of class-making machinery."""
     frame = inspect.currentframe()
-    while frame is not None and frame.f_code.co_name in (
-        "__init_subclass__",
-        "__new__",
-        "__init__",
-        "new_class",
-    ):
+    while frame is not None and (frame.f_globals is globals() or frame.f_code.co_name in _MACHINERY):
         frame = frame.f_back
     return frame
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 from datetime import timedelta
+from typing import Final
 
 Seconds = int | float | timedelta
 """Seconds as a number, or a timedelta."""
+CENTURY: Final = 100 * 366 * 86400.0
 
 
 def in_seconds(value: object, what: str) -> float:
@@ -24,4 +26,8 @@ def in_seconds(value: object, what: str) -> float:
         )
     if not (math.isfinite(value) and value >= 0):
         raise ValueError(f"{what} cannot be {value!r}: give 0 or more seconds")
+    if value > CENTURY:
+        raise ValueError(
+            f"{what} cannot be {value!r} seconds, more than a century: was it meant in milliseconds?"
+        )
     return float(value)

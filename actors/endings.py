@@ -48,6 +48,7 @@ class Endings:
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
         self._ledger = runtime.ledger
+        self._deliver = runtime.sending.deliver_to
 
     # Handled.
 
@@ -73,7 +74,8 @@ class Endings:
                 # Another turn may have used the id since this one staged it.
                 self._runtime.marks.find(self._runtime.cells.get(name), given, message)
         reply = spec.reply
-        result = reply.check(result)
+        if result is not None or not reply.nothing:
+            result = reply.check(result)
         if not turn.mail.flags & ANSWERED:
             return state, result, NIL
         body = reply.encode(result)
@@ -92,7 +94,7 @@ class Endings:
                 self._reread(cell)
             batch.bytes += len(state)
         if turn.effects:
-            deliver = self._runtime.sending.deliver_to
+            deliver = self._deliver
             for effect in turn.effects:
                 if callable(effect):
                     effect()

@@ -9,46 +9,41 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+
 from ..mailbox.envelope import Codec, Envelope, Extra, encode_fields
 from .message import Message
 
 
-class Cause:
+# Structs because msgspec makes one in 80 ns, where a class of our own takes 400.
+class Cause(msgspec.Struct, eq=False, gc=False):
     """Where messages come from: the turn, or the call from outside, that sent them."""
 
-    __slots__ = ("number", "root", "sender", "sent_at", "trace")
+    sender: str
+    """Address of the actor; empty from outside."""
+    sent_at: int
+    number: int
+    """Of the message in whose turn they were sent; 0 from outside."""
+    root: int
+    """Of the message that began the chain; 0 if they begin one themselves."""
+    trace: str
 
-    def __init__(self, sender: str, sent_at: int, number: int, root: int, trace: str) -> None:
-        self.sender = sender
-        self.sent_at = sent_at
-        self.number = number
-        self.root = root
-        self.trace = trace
 
-
-class Mail:
+class Mail(msgspec.Struct, eq=False, gc=False):
     """One message in a mailbox."""
 
-    __slots__ = ("cause", "envelope", "extra", "flags", "lsn", "message", "number", "raw")
-
-    def __init__(
-        self,
-        number: int,
-        message: Message[Any, Any] | None,
-        cause: Cause,
-        flags: int = 0,
-        extra: dict[int, Any] | None = None,
-    ) -> None:
-        self.number = number
-        self.message = message
-        self.cause = cause
-        self.flags = flags
-        self.extra = extra
-        self.envelope: Envelope | None = None
-        self.raw: bytes | None = None
-        """The bytes as they lay on disk, where they are damaged."""
-        self.lsn = 0
-        """The batch that holds it."""
+    number: int
+    message: Message[Any, Any] | None
+    """The live message; None if it was read from the disk."""
+    cause: Cause
+    flags: int = 0
+    extra: dict[int, Any] | None = None
+    envelope: Envelope | None = None
+    """What was read from the disk."""
+    raw: bytes | None = None
+    """The bytes as they lay on disk, where they are damaged."""
+    lsn: int = 0
+    """The batch that holds it."""
 
     def encode(self) -> bytes:
         """The envelope, as it goes to disk."""
@@ -137,6 +132,9 @@ class Mail:
 
 def size_of(message: Message[Any, Any]) -> int:
     """An upper bound of a message's body in bytes; exact where a bound is not cheap."""
+    bound = message.spec.shape.bound
+    if bound is not None:
+        return bound
     held = message.held
     if isinstance(held, bytes):
         return len(held)

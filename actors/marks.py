@@ -89,7 +89,7 @@ class Marks:
         try:
             return None if value is None else unpack(Mark, value)
         except Undecodable as error:
-            log.error("the mark of an id cannot be read, so a retry with it would run again: %s", error)
+            log.warning("the mark of an id cannot be read, so a retry with it would run again: %s", error)
             return None
 
 

@@ -40,6 +40,14 @@ Pickled = Annotated[T, cloudpickled]
 """A value of type T that travels as a cloudpickle."""
 
 
+def _takes_isinstance(type_: Any) -> bool:
+    try:
+        isinstance(None, type_)
+    except TypeError:  # Any, a TypeVar, a Protocol that is not for run time
+        return False
+    return True
+
+
 class PickledKind(Kind):
     """A value that cloudpickle writes; only its class is checked."""
 
@@ -52,7 +60,7 @@ class PickledKind(Kind):
     def __init__(self, annotation: Any) -> None:
         self.text = f"Pickled[{getattr(annotation, '__qualname__', annotation)}]"
         origin = get_origin(annotation) or annotation
-        self._type = origin if isinstance(origin, type) else object
+        self._type = origin if _takes_isinstance(origin) else object
 
     def check(self, value: Any) -> Any:
         if not isinstance(value, self._type):

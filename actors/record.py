@@ -11,7 +11,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 from operator import is_
-from typing import TYPE_CHECKING, Any, NotRequired, Required, TypedDict
+from typing import TYPE_CHECKING, Any, NotRequired, Required, TypedDict, dataclass_transform
 
 import attrs
 import msgspec
@@ -25,6 +25,8 @@ TAG = "$type"
 _TYPED_DICT: Any = TypedDict
 
 
+# Checkers take frozenness from the decorator, so that subclasses need not repeat it.
+@dataclass_transform(frozen_default=True, field_specifiers=(msgspec.field,))
 class Record(msgspec.Struct, frozen=True, tag=True, tag_field=TAG):
     """Base of frozen value types that can be told apart, so that `Circle | Square` can be stored.
 

@@ -10,7 +10,7 @@ import msgspec
 
 from .annotations import NOWHERE, Note, Scope, Unresolved
 from .errors import DefinitionError, NotStorable
-from .kinds import Inexact, Kind
+from .kinds import Exact, Inexact, Kind
 from .reading import reading, typed_decoder
 from .values import kind_of
 
@@ -23,7 +23,7 @@ _encode = msgspec.msgpack.Encoder().encode
 class Reply:
     """What a handler returns."""
 
-    __slots__ = ("_complete", "_note", "_place", "check", "decode", "encode", "kind", "live")
+    __slots__ = ("_complete", "_note", "_place", "check", "decode", "encode", "kind", "live", "nothing")
 
     live: bool
     """The annotation is deeply immutable: a checked reply may be shared instead of encoded."""
@@ -34,6 +34,8 @@ class Reply:
     decode: Callable[[bytes, Post | None], Any]
     """The reply; raises Undecodable."""
     kind: Kind
+    nothing: bool
+    """It is None, always."""
 
     def __init__(self, annotation: Any, place: str, scope: Scope = NOWHERE) -> None:
         """Declare a reply; `place` names it in texts: `the reply of withdraw`.
@@ -79,6 +81,7 @@ class Reply:
         self.encode = _encode if kind.native else lambda value: _encode(kind.lower(value))
         self.decode = decode
         self.live = kind.immutable
+        self.nothing = isinstance(kind, Exact) and kind.type is type(None)
         self._complete = True
         self._note = Note(None)  # lets go of the scope
 

@@ -99,7 +99,7 @@ class Requests:
         try:
             request = unpack(Request, record)
         except Undecodable as error:
-            log.error("the answer of a request of %s is dropped: %s", asker, error)
+            log.warning("the answer of a request of %s is dropped: %s", asker, error)
             return
         if request.due:
             self._ledger.write(Table.TIMERS, pair_key(request.due, request.timer), None)

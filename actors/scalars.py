@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from datetime import datetime, time, timezone
+from datetime import datetime, time, timezone, tzinfo
 from enum import Enum, Flag
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
@@ -38,12 +38,12 @@ class Moment(Kind):
     def check(self, value: Any) -> Any:
         if type(value) is not self.moment:
             raise self.refuse(value)
-        zone = value.tzinfo
-        if zone is None or type(zone) is timezone or (type(zone) is ZoneInfo and zone.key):
-            return value
-        raise self.refuse(
-            value, "its tzinfo cannot be written down: use zoneinfo.ZoneInfo or datetime.timezone"
-        )
+        if not _is_written(value.tzinfo):
+            remedy = (
+                "its tzinfo cannot be written down: use zoneinfo.ZoneInfo, or datetime.timezone in seconds"
+            )
+            raise self.refuse(value, remedy)
+        return value
 
     def passes(self, variable: str, names: Names) -> str | None:
         return f"type({variable}) is {names.add(self.moment)} and {variable}.tzinfo is None"
@@ -60,6 +60,12 @@ class Moment(Kind):
         for note in suffix.removesuffix("]").split("][") if suffix else ():
             moment = moment.replace(fold=1) if note == "fold" else moment.replace(tzinfo=ZoneInfo(note))
         return moment
+
+
+def _is_written(zone: tzinfo | None) -> bool:
+    if type(zone) is timezone:  # Python reads offsets of microseconds back as none
+        return zone.utcoffset(None).microseconds == 0
+    return zone is None or (type(zone) is ZoneInfo and bool(zone.key))
 
 
 class PathKind(Kind):

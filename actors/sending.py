@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from .ref import ActorRef
     from .runtime import Runtime
 
+GONE = Phase.GONE
+
 
 class Sending:
     """The way of a message from its maker to its mailbox."""
@@ -111,7 +113,7 @@ class Sending:
 
     def deliver_to(self, cell: Cell, mail: Mail) -> None:
         """Put a message into a mailbox with the open batch."""
-        if cell.phase is Phase.GONE:
+        if cell.phase is GONE:
             cell = self._runtime.cells.get(cell.name)
         self._runtime.cells.deliver(cell, mail)
         self._ledger.counters.accepted += 1

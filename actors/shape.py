@@ -19,7 +19,7 @@ from msgspec.structs import astuple
 from .annotations import Note, Unresolved
 from .checking import Check, compile_check
 from .errors import DefinitionError, NotStorable
-from .kinds import Inexact, Kind
+from .kinds import Exact, Inexact, Kind
 from .reading import reading, typed_decoder, undecodable
 from .reply import Reply as Reply
 from .values import kind_of
@@ -27,6 +27,8 @@ from .values import kind_of
 if TYPE_CHECKING:
     from .ref import Post
 
+FIXED = frozenset({int, float, bool, type(None)})
+"""Types whose values have a bounded size."""
 _encode = msgspec.msgpack.Encoder().encode
 
 
@@ -47,7 +49,7 @@ class Shape:
 
     __slots__ = (
         *("_complete", "_defaults", "_partial", "_place"),
-        *("check", "decode", "encode", "kinds", "live", "names", "notes"),
+        *("bound", "check", "decode", "encode", "kinds", "live", "names", "notes"),
     )
 
     names: tuple[str, ...]
@@ -61,6 +63,8 @@ class Shape:
     decode: Callable[[bytes, Post | None], tuple[Any, ...]]
     """The values; missing ones take their defaults, unknown ones are skipped; raises Undecodable."""
     kinds: tuple[Kind, ...]
+    bound: int | None
+    """Bytes that `encode` makes at the most; None if that depends on the values."""
     notes: tuple[Note, ...]
     """The annotations, resolved if the shape is complete."""
 
@@ -115,6 +119,7 @@ class Shape:
         self.encode = _encoder(self.names, kinds)
         self.decode = _decoder(fields, kinds, self._place)
         self.live = all(kind.immutable for kind in kinds)
+        self.bound = _bound(self.names, kinds)
         # The notes let go of their scopes, and of the defining function's frame with them.
         self.notes = tuple(Note(annotation) for annotation, _ in pairs)
         self._complete = True
@@ -205,6 +210,13 @@ class Shape:
                 if value is not msgspec.UNSET:
                     found[name] = kind.lift(value, post)
         return found
+
+
+def _bound(names: tuple[str, ...], kinds: tuple[Kind, ...]) -> int | None:
+    if not all(isinstance(kind, Exact) and kind.type in FIXED for kind in kinds):
+        return None
+    # A number has nine bytes at the most, a name of n bytes n and five for its length.
+    return 5 + sum(len(name.encode()) + 5 + 9 for name in names)
 
 
 def _encoder(names: tuple[str, ...], kinds: tuple[Kind, ...]) -> Callable[[tuple[Any, ...]], bytes]:

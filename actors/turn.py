@@ -13,10 +13,11 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import msgspec
+
 from ..mailbox.envelope import Extra, Flag
 from ..mailbox.identity import COUNT_BITS
 from .callback import resolve_callback
-from .current import TURN
 from .durations import Seconds, in_seconds
 from .errors import NotInTurn, TurnOver
 from .mail import Cause, Mail
@@ -38,36 +39,24 @@ R = TypeVar("R")
 Effect = tuple["Cell", Mail] | Callable[[], None]
 
 
-class Turn:
+class Turn(msgspec.Struct, eq=False):
     """What an actor can do and know while it handles one message; found as `self.turn`."""
 
-    __slots__ = (
-        "_cause",
-        "_log",
-        "_random",
-        "_runtime",
-        "cell",
-        "claimed",
-        "effects",
-        "mail",
-        "over",
-        "starting",
-        "stopping",
-    )
-
-    def __init__(self, runtime: Runtime, cell: Cell, mail: Mail) -> None:
-        self._runtime = runtime
-        self.cell = cell
-        self.mail = mail
-        self._cause: Cause | None = None
-        self._random: random.Random | None = None
-        self._log: logging.LoggerAdapter[logging.Logger] | None = None
-        self.effects: list[Effect] = []
-        self.claimed: dict[tuple[str, str], Message[Any, Any]] | None = None
-        """Messages staged with an `id=`, by receiver and id."""
-        self.over = False
-        self.starting = False
-        self.stopping = False
+    _runtime: Runtime
+    cell: Cell
+    mail: Mail
+    post: Outside
+    """The node that runs this turn."""
+    effects: list[Effect] = []
+    """What the turn will do once its handler has returned."""
+    claimed: dict[tuple[str, str], Message[Any, Any]] | None = None
+    """Ids this turn has given, by receiver and id."""
+    over: bool = False
+    starting: bool = False
+    stopping: bool = False
+    _cause: Cause | None = None
+    _random: random.Random | None = None
+    _log: logging.LoggerAdapter[logging.Logger] | None = None
 
     # What a handler may know.
 
@@ -261,10 +250,8 @@ class Turn:
             )
         return self._cause
 
-    @property
-    def post(self) -> Outside:
-        """The node that runs this turn."""
-        return self._runtime.post
+    def __repr__(self) -> str:
+        return f"<turn of {self.mail.show()} at {self.cell.name!r}{', over' if self.over else ''}>"
 
     def _check(self) -> None:
         if self.over:
@@ -278,17 +265,3 @@ class Turn:
                 "it prepares transient fields only; send from a handler"
             )
 
-
-def turn_of(actor: Actor) -> Turn:
-    """The turn that is running now, for `self.turn`.
-
-    Raises:
-        NotInTurn: none is.
-    """
-    turn = TURN.get()
-    if turn is None:
-        raise NotInTurn(
-            f"{type(actor).__name__}.turn: no turn is running here. It exists only while a node handles "
-            "a message; in a unit test of one handler, use callboard.testing.turn(actor)"
-        )
-    return turn

@@ -1,15 +1,14 @@
 """Layouts: how should mail lie on disk, and which thread should commit it?
 
-The measurements behind docs/decisions/0002 and 0003. Five layouts do the same work, fully synced:
+The measurements behind docs/decisions/0002 and 0003. Four layouts do the same work, fully synced:
 
     messages  one record per message, key (mailbox, seq), deleted when handled
     segments  one record per mailbox and batch; a head moves through it; deleted with its last message
     merged    the same, but new mail joins the mailbox's last segment while there is room
-    indexed   one journal record per batch; behind a backlog an index (mailbox, seq) -> (record, offset)
     spilled   one journal record per batch; what stays moves into full segments, LAG messages later at most
 
-Each batch also writes heads and states. The variants of a cell take turns within a round, beside REF (a
-raw queue: 1,000 x 100 B, one transaction puts, one scans and deletes). Only the ratio to REF counts.
+Each batch also writes heads and states. The variants of a cell take turns within a round, beside REF (the raw
+queue of raw.py); only the ratio to it counts. `written` is bytes handed to write calls for each message.
 """
 
 import argparse
@@ -17,6 +16,7 @@ import json
 import os
 import queue
 import random
+import shutil
 import struct
 import sys
 import tempfile
@@ -30,23 +30,24 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+import attrs
 import lmdb
+import raw
 import trio
+from sizes import QUICK
 
 KEY = struct.Struct(">QQ").pack
 HEAD = struct.Struct(">QQ48x").pack  # head, tail, and room for what else a mailbox must know
-POINTER = struct.Struct(">HQQ")
 BODY = struct.pack(">H", 148) + bytes(148)  # 100 bytes of payload in an envelope, length first
 WINDOW, LAG = 32, 65_536  # messages read ahead from a mailbox; messages that may lie in the journal only
+REF = attrs.evolve(QUICK, tells=30_000, batch=1000)
 
 Mail = dict[int, list[bytes]]  # mailbox -> what this batch sends to it
 Counts = dict[int, int]  # mailbox -> how many of its messages this batch handles
 Batch = tuple[Mail, Counts, list[int]]  # the last: mailboxes of messages sent and handled within the batch
-# mailbox -> end, segment, journal record, how many messages of that
-Runs = dict[int, deque[tuple[int, int, int, int]]]
+Runs = dict[int, deque[tuple[int, int, int, int]]]  # end, segment, journal record, messages in that
 Items = list[tuple[bytes, bytes]]
 Sends = list[list[int]]  # the mailbox of each message, for each batch
-Steps = dict[str, tuple["Segments", Iterator[Batch]]]
 Row = dict[str, Any]
 
 
@@ -87,15 +88,15 @@ class Segments:
             self.save(txn, {*sent, *handled, *passed}, {*handled, *passed})
 
     def save(self, txn: lmdb.Transaction, touched: Collection[int], changed: Collection[int]) -> None:
-        """Head and state: apart; joined in one record; `own` is that record when it need not know the tail."""
+        """Head and state: apart; joined in a record; `own` is that record when it need not know the tail."""
         boxes = changed if self.homes == "own" else touched
         heads = [(KEY(box, 0), HEAD(self.head[box], self.tail[box])) for box in boxes]
         if self.homes == "apart":
             put_all(txn, self.states, [(KEY(box, 0), self.state) for box in changed])
         else:
             new = {KEY(box, 0) for box in changed}
-            old = {k: get(txn, self.heads, k)[64:] for k, _ in heads if k not in new}
-            heads = [(k, v + old.get(k, self.state)) for k, v in heads]
+            old = {key: get(txn, self.heads, key)[64:] for key, _ in heads if key not in new}
+            heads = [(key, head + old.get(key, self.state)) for key, head in heads]
         put_all(txn, self.heads, heads)
 
     def stored(self, box: int) -> int:
@@ -141,12 +142,9 @@ class Segments:
         for value in cursor.iternext(keys=False):
             first, bodies = self.read_to[box], split(bytes(value))
             self.read_to[box] = first + len(bodies)
-            self.runs[box].append((self.read_to[box], first, *self.fetch(txn, bodies)))
+            self.runs[box].append((self.read_to[box], first, 0, 0))
             if self.read_to[box] >= end:
                 break
-
-    def fetch(self, txn: lmdb.Transaction, bodies: list[bytes]) -> tuple[int, int]:
-        return 0, 0
 
     def record(self, txn: lmdb.Transaction, sent: Mail) -> None:
         if sent:
@@ -160,24 +158,6 @@ class Segments:
         if not self.live[lsn]:
             txn.delete(KEY(lsn, 0), db=self.journal)
             del self.live[lsn]
-
-
-class Indexed(Segments):
-    def add(self, txn: lmdb.Transaction, sent: Mail) -> Items:
-        self.record(txn, sent)
-        at, index = iter(range(0, 1 << 40, len(BODY))), Mail()
-        for box, bodies in sent.items():
-            if self.deep:
-                index[box] = [POINTER.pack(16, self.lsn, next(at)) for _ in bodies]
-            else:
-                self.tail[box] += len(bodies)
-                self.runs[box].append((self.tail[box], -1, self.lsn, len(bodies)))
-        return super().add(txn, index)
-
-    def fetch(self, txn: lmdb.Transaction, bodies: list[bytes]) -> tuple[int, int]:
-        for _, lsn, at in map(POINTER.unpack, bodies):
-            bytes(get(txn, self.journal, KEY(lsn, 0))[at : at + len(BODY)])
-        return lsn, len(bodies)
 
 
 class Spilled(Segments):
@@ -200,6 +180,14 @@ class Spilled(Segments):
             for _, _, lsn, count in self.fresh.pop(box):
                 self.release(txn, lsn, count)
         return items
+
+
+LAYOUTS: dict[str, Any] = {
+    "messages": partial(Segments, limit=0),
+    "segments": Segments,
+    "merged": partial(Segments, merging=True),
+    "spilled": Spilled,
+}
 
 
 def pack(bodies: list[bytes], limit: int) -> Iterator[list[bytes]]:
@@ -232,15 +220,6 @@ def put_all(txn: lmdb.Transaction, table: Any, items: Items) -> None:
         txn.cursor(table).putmulti(items)
 
 
-LAYOUTS: dict[str, Any] = {
-    "messages": partial(Segments, limit=0),
-    "segments": Segments,
-    "merged": partial(Segments, merging=True),
-    "indexed": Indexed,
-    "spilled": Spilled,
-}
-
-
 def supply(boxes: int, batch: int, fan: int = 0) -> Sends:
     """Whom the messages of each batch go to: drawn at random, from at most `fan` mailboxes a batch."""
     rng = random.Random(boxes + batch)
@@ -269,6 +248,12 @@ def batches(store: Segments, sends: Sends, size: int, visit: int, cancelled: flo
         yield {box: [BODY] * count for box, count in sent.items()}, +handled, passed
 
 
+def written() -> int:
+    """Bytes this process has given to write calls, where the system tells."""
+    counters = Path("/proc/self/io")
+    return int(counters.read_text().split()[3]) if counters.exists() else 0
+
+
 def run(store: Segments, supplied: Iterator[Batch], seconds: float, most: int) -> Row:
     """Batches for a while. Only commits are timed."""
     total, times, before = 0, list[float](), written()
@@ -278,38 +263,14 @@ def run(store: Segments, supplied: Iterator[Batch], seconds: float, most: int) -
         store.commit(sent, handled, passed)
         times.append(time.perf_counter() - began)
         total += sum(handled.values()) + len(passed)
-    row = {"rate": total / sum(times), "written": (written() - before) / total}
+    row = {"rate": total / sum(times), "written": (written() - before) / max(total, 1)}
     return row | {"p50_ms": median(times) * 1e3, "worst_ms": max(times) * 1e3}
-
-
-def written() -> int:
-    """Bytes this process has given to write calls, where the system tells."""
-    counters = Path("/proc/self/io")
-    return int(counters.read_text().split("wchar: ")[1].split()[0]) if counters.exists() else 0
-
-
-def reference(env: lmdb.Environment, seconds: float) -> float:
-    """REF, in messages a second."""
-    done, began, body = 0, time.perf_counter(), bytes(100)
-    while time.perf_counter() < began + seconds:
-        with env.begin(write=True) as txn:
-            for seq in range(1000):
-                txn.put(KEY(0, seq), body)
-        with env.begin(write=True) as txn:
-            cursor = txn.cursor()
-            more = cursor.first()
-            while more:
-                cursor.value()
-                more = cursor.delete()
-        done += 1000
-    return done / (time.perf_counter() - began)
 
 
 class Bench:
     def __init__(self, folder: str, options: argparse.Namespace) -> None:
         self.folder, self.rounds, self.seconds = folder, options.rounds, options.seconds
         self.backlog, self.rows = options.backlog, list[Row]()
-        self.ref = lmdb.open(folder + "/ref", map_size=1 << 30, lib_version=0)
 
     def row(self, row: Row) -> None:
         if not self.rows or self.rows[-1].keys() != row.keys():
@@ -317,12 +278,14 @@ class Bench:
         print(" | ".join(f"{v:.3g}" if isinstance(v, float) else str(v) for v in row.values()), flush=True)
         self.rows.append(row)
 
-    def cell(self, cell: Row, variants: Steps, most: int = 1 << 60) -> None:
+    def cell(
+        self, cell: Row, steps: dict[str, tuple[Segments, Iterator[Batch]]], most: int = 1 << 60
+    ) -> None:
         """Every variant once a round, beside REF."""
         samples: dict[str, list[Row]] = defaultdict(list)
         for _ in range(self.rounds):
-            ref = reference(self.ref, 0.06)
-            for name, (store, supplied) in variants.items():
+            ref = raw.queue(REF, Path(self.folder))["value"]
+            for name, (store, supplied) in steps.items():
                 sample = run(store, supplied, self.seconds, most)
                 samples[name].append({"ref": sample["rate"] / ref, **sample})
         for name, some in samples.items():
@@ -343,6 +306,7 @@ class Bench:
             for cancelled in (0, 0.9):
                 steps = {name: (s, batches(s, sends, size, size, cancelled)) for name, s in stores.items()}
                 self.cell(cell | {"boxes": boxes, "batch": size, "cancelled": cancelled}, steps)
+        close(stores)
 
     def deep(self, cell: Row, boxes: int, variants: dict[str, Row], *sizes: int, fan: int = 0) -> None:
         """A backlog is put and found again; then batches put and handle; then they only handle."""
@@ -351,8 +315,7 @@ class Bench:
             began = time.perf_counter()
             fill(store, supply(boxes, 1000, fan), self.backlog // 1000)
             took = time.perf_counter() - began
-            row = {"variant": name, "fill": self.backlog / took, "stored": stored(store)}
-            self.row(cell | row | find(store))
+            self.row(cell | {"variant": name, "fill": self.backlog / took} | find(store))
         for visit in (1, 50) if boxes > 1 else (1000,):
             for size in sizes:
                 sends = supply(boxes, size, fan)
@@ -360,6 +323,13 @@ class Bench:
                 self.cell(cell | {"do": "steady", "batch": size, "visit": visit}, steps)
             steps = {name: (store, batches(store, [[]], 1000, visit)) for name, store in stores.items()}
             self.cell(cell | {"do": "drain", "batch": 1000, "visit": visit}, steps, 30_000)
+        close(stores)
+
+
+def close(stores: dict[str, Segments]) -> None:
+    for store in stores.values():
+        store.env.close()
+        shutil.rmtree(store.path)
 
 
 def fill(store: Segments, sends: Sends, count: int) -> None:
@@ -373,17 +343,12 @@ def fill(store: Segments, sends: Sends, count: int) -> None:
     random.Random(3).shuffle(store.ready)
 
 
-def stored(store: Segments) -> float:
-    """Bytes of mail on disk for each message."""
+def find(store: Segments) -> Row:
+    """Bytes on disk for each message, and milliseconds to open and name the mailboxes with mail."""
     with store.env.begin() as txn:
         tables = [txn.stat(table) for table in (store.mail, store.journal)]
     pages = sum(t["leaf_pages"] + t["overflow_pages"] + t["branch_pages"] for t in tables)
-    return pages * 4096 / sum(map(int.__sub__, store.tail, store.head))
-
-
-def find(store: Segments) -> Row:
-    """Milliseconds to open and name the mailboxes with mail: with the file dropped from memory, then warm."""
-    row: Row = {}
+    row: Row = {"stored": pages * 4096 / (sum(store.tail) - sum(store.head))}
     for temperature in ("cold", "warm"):
         store.env.close()
         if temperature == "cold":
@@ -431,7 +396,7 @@ class Writer:
     """Commits on the loop's own thread, or hands every batch to a thread."""
 
     def __init__(self, env: lmdb.Environment, puts: int, slower: float) -> None:
-        self.env, self.slower, self.in_flight, self.worked = env, slower, False, 0
+        self.env, self.slower, self.worked = env, slower, 0
         self.items = [(KEY(0, n), bytes(15_000 // puts)) for n in range(puts)]
         self.queue: queue.SimpleQueue[trio.Event | None] = queue.SimpleQueue()
 
@@ -457,14 +422,6 @@ class Writer:
                 self.worked += 1
             await trio.lowlevel.checkpoint()
 
-    async def hand_over(self) -> bool:
-        """Whether the batch was durable within a second."""
-        durable = trio.Event()
-        self.queue.put(durable)
-        with trio.move_on_after(1):
-            await durable.wait()
-        return durable.is_set()
-
     async def measure(self, way: str, visit: float, seconds: float, times: list[float]) -> float:
         """A batch is due 1 ms after the one before is durable. Returns how fast the loop's own work went."""
         threading.Thread(target=self.serve, args=(trio.lowlevel.current_trio_token(),)).start()
@@ -478,7 +435,11 @@ class Writer:
                 if way == "inline":
                     self.commit()
                 elif way != "alone":
-                    in_time = await self.hand_over()
+                    durable = trio.Event()
+                    self.queue.put(durable)
+                    with trio.move_on_after(1) as waiting:
+                        await durable.wait()
+                    in_time = not waiting.cancelled_caught
                 times.append(time.perf_counter() - began)
             speed = self.worked / (time.perf_counter() - start)
             nursery.cancel_scope.cancel()
@@ -488,30 +449,20 @@ class Writer:
 
 
 def committing(bench: Bench) -> None:
-    ways = {
-        "alone": 5,
-        "inline": 5,
-        "thread": 5,
-        "thread, interval 0.5 ms": 0.5,
-        "thread, interval 0.05 ms": 0.05,
-    }
-    cells = [(puts, visit, 0.0) for visit in (0, 0.5, 5) for puts in (1, 20)] + [
-        (20, 0.5, ms) for ms in (1, 3, 10)
-    ]
+    ways = {"alone": 5, "inline": 5, "thread": 5, "thread, 0.5 ms": 0.5, "thread, 0.05 ms": 0.05}  # intervals
+    cells = [(puts, visit, 0.0) for visit in (0, 0.5, 5) for puts in (1, 20)]
+    cells += [(20, 0.5, slower) for slower in (1, 3, 10)]
+    env = lmdb.open(bench.folder + "/committing", map_size=1 << 30, lib_version=0)
     for puts, visit, slower in cells:
         times, speeds = defaultdict[str, list[float]](list), defaultdict[str, list[float]](list)
         for _, (way, interval) in product(range(bench.rounds), ways.items()):
             sys.setswitchinterval(interval / 1e3)
-            writer = Writer(bench.ref, puts, slower / 1e3)
+            writer = Writer(env, puts, slower / 1e3)
             speeds[way].append(trio.run(writer.measure, way, visit / 1e3, bench.seconds * 4, times[way]))
         sys.setswitchinterval(0.005)
         for way in list(ways)[1:]:
             some = sorted(times[way])
-            row = {
-                "p50_ms": median(some) * 1e3,
-                "p99_ms": some[len(some) * 99 // 100] * 1e3,
-                "batches": len(some),
-            }
+            row = {"p50_ms": median(some) * 1e3, "p99_ms": some[len(some) * 99 // 100] * 1e3, "n": len(some)}
             if visit:
                 row["speed"] = median(map(float.__truediv__, speeds[way], speeds["alone"]))
             cell = {"table": "committing", "puts": puts, "visit_ms": visit, "slower_ms": slower}
@@ -519,9 +470,7 @@ def committing(bench: Bench) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--only", default="shallow,deep,homes,sizes,committing")
     parser.add_argument("--json")
     parser.add_argument("--rounds", type=int, default=5)

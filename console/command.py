@@ -11,7 +11,7 @@ from .dead import dead_group
 from .exits import Exit, exit_code
 from .looking import list_command, peek_command, show_command
 from .running import run_command
-from .terminal import accept_any_text, complain, give_up_stdout
+from .terminal import complain, give_up_stdout
 
 
 class Console(click.Group):
@@ -19,7 +19,6 @@ class Console(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command and write its data out to the last byte."""
-        accept_any_text()
         try:
             result = super().invoke(ctx)
             sys.stdout.flush()

@@ -48,8 +48,7 @@ def list_command(path: Path, type_: str | None, error: str | None, *, as_json: b
             seen += len(page)
             shown += len(wanted)
             damaged += sum(bool(view.problem) for view in wanted)
-            for line in _json_lines(wanted) if as_json else _text_lines(table, wanted):
-                put(line)
+            put(*(_json_lines(wanted) if as_json else _text_lines(table, wanted)))
     if not as_json:
         say(_summary(seen, shown))
     if damaged:
@@ -152,8 +151,7 @@ def show_command(path: Path, number: int, *, as_json: bool) -> None:
         data = raw if view.problem or view.letter.problem else None
         put(jsonl.line(**_fields(view), traceback=view.traceback or None, bytes=data))
     else:
-        for line in _page(view, raw):
-            put(line)
+        put(*_page(view, raw))
     if view.problem:
         raise ProblemsFound(
             f"the record of dead letter {number} cannot be read: {view.problem}. Nothing else is affected"

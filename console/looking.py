@@ -107,8 +107,7 @@ def _pages(store: Store) -> Iterator[list[MailboxView]]:
 
 def _put_lines(pages: Iterator[list[MailboxView]]) -> None:
     for page in pages:
-        for view in page:
-            put(jsonl.line(**mailbox_fields(view)))
+        put(*[jsonl.line(**mailbox_fields(view)) for view in page])
 
 
 def _put_table(pages: Iterator[list[MailboxView]]) -> None:
@@ -126,8 +125,7 @@ def _put_table(pages: Iterator[list[MailboxView]]) -> None:
     )
     for page in pages:
         now = now_ns()
-        for line in table.page([mailbox_row(view, now) for view in page]):
-            put(line)
+        put(*table.page([mailbox_row(view, now) for view in page]))
 
 
 def _summary(store: Store, tally: _Tally, *, filtered: bool) -> str:
@@ -158,8 +156,7 @@ def show_command(path: Path, name: str, *, as_json: bool) -> None:
     if as_json:
         put(jsonl.line(**_detail_fields(detail, head, timers)))
     else:
-        for line in mailbox_lines(detail, head, timers, now_ns()):
-            put(line)
+        put(*mailbox_lines(detail, head, timers, now_ns()))
     if detail.state_problem:
         raise ProblemsFound(
             f"the state of {name!r} cannot be read: {detail.state_problem}. "
@@ -213,8 +210,8 @@ def peek_command(path: Path, name: str, number: int, *, as_json: bool) -> None:
     if letters:
         attempts[0] += view.attempts  # only the message in hand has been tried here
     if as_json:
-        for letter, tried in zip(letters, attempts, strict=True):
-            put(jsonl.line(**jsonl.letter_fields(letter), attempts=tried))
+        tried = zip(letters, attempts, strict=True)
+        put(*[jsonl.line(**jsonl.letter_fields(letter), attempts=times) for letter, times in tried])
     else:
         _put_mail(view, letters, attempts)
     require_whole(name, view)
@@ -248,8 +245,7 @@ def _put_mail(view: MailboxView, letters: list[Letter], attempts: list[int]) -> 
         ]
         for letter, tried in zip(letters, attempts, strict=True)
     ]
-    for line in table.page(rows):
-        put(line)
+    put(*table.page(rows))
     if not letters:
         say(f"{view.name!r} has no mail")
     elif len(letters) < view.mail:

@@ -9,9 +9,10 @@ from typing import TextIO
 import click
 
 
-def put(line: str) -> None:
-    """One line of data."""
-    click.echo(line, color=has_color(sys.stdout))
+def put(*lines: str) -> None:
+    """Some lines of data, which are out when this returns."""
+    if lines:
+        click.echo("\n".join(lines), color=has_color(sys.stdout))
 
 
 def say(text: str) -> None:

@@ -1,6 +1,7 @@
 """Opening a store to look at it: no lock, no change, beside its running node or without one."""
 
 import difflib
+import shlex
 import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager, nullcontext
@@ -13,6 +14,7 @@ from ..mailbox.identity import Identity
 from ..mailbox.reading import list_mailboxes
 from ..mailbox.store import Snapshot, Store, Usage, Writes
 from .exits import NotFound
+from .terminal import accept_any_text
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -43,7 +45,7 @@ def _required(context: click.Context, _: click.Parameter, path: Path | None) -> 
     if path is not None:
         return path
     here = sorted(found.parent.name for found in Path().glob("*/data.mdb"))
-    hint = f"--store {here[0]}" if here else "--store shop.store"
+    hint = f"--store {shlex.quote(here[0])}" if here else "--store shop.store"
     raise click.UsageError(
         f"which store? Name its directory, such as {hint}, or set CALLBOARD_STORE", context
     )
@@ -58,6 +60,7 @@ def looking(path: Path) -> Generator[Store, None, None]:
     """
     from ..mailbox.opening import view_disk  # LMDB is loaded only where a store is opened
 
+    accept_any_text()
     store = view_disk(path)
     try:
         yield store

@@ -28,7 +28,7 @@ def decide(policy: Retry, attempts: int, error: BaseException, now_ns: int, rand
 
 def wait_seconds(policy: Retry, attempts: int, random: float) -> float:
     """Seconds until the next attempt: doubled with each, drawn from around it by the jitter."""
-    doubled = policy.wait * 2.0 ** min(attempts - 1, 64)  # at 2**1024 a float would give up
+    doubled = policy.wait * 2.0 ** min(attempts - 1, 1000)  # at 2**1024 a float would give up
     return min(doubled, policy.max_wait) * (1 + policy.jitter * (2 * random - 1))
 
 

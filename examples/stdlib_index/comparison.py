@@ -82,7 +82,7 @@ def tell(index: Index, trial: Trial, seconds: float) -> None:
     top = index.most_imported(10)
     for name, entry in top:
         print(f"  {name:<20} {len(entry.importers):>10,}  {sum(entry.importers.values()):>10,}")
-    command = shutil.which("callboard") or Path(sys.executable).with_name("callboard")
+    command = "callboard" if shutil.which("callboard") else Path(sys.executable).with_name("callboard")
     print("\nEvery module is an actor, and still there. Where to look next:")
     print(f"  {command} ls --store {trial.store}")
     for name, _ in top[:1]:

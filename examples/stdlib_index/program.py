@@ -40,7 +40,7 @@ async def wait_complete(node: Node, report: ActorRef[Report]) -> None:
     while last is None or not last.complete:
         if last is not None:
             await trio.sleep(LOOK_EVERY_S)
-        progress = await report.ask(Report.progress())
+        progress = await report.ask(Report.progress(), timeout=PATIENCE_S)
         if progress != last:
             last, moved_at = progress, trio.current_time()
             say(progress)

@@ -8,6 +8,7 @@ import json
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,9 @@ from click.testing import CliRunner
 from callboard.console.command import main
 
 pytestmark = pytest.mark.slow
+
+PATIENCE = 30
+"""Seconds in which a node must have got on."""
 
 PROGRAM = """
 from callboard import Actor, ActorRef, Node, Retry, handler
@@ -30,9 +34,9 @@ class Counter(Actor):
     @handler
     async def tick(self, left: int) -> None:
         self.turns += 1
-        self.sink.tell(Counter.tick(left))
+        await self.sink.tell(Counter.tick(left))
         if left:
-            self.turn.ref.tell(Counter.tick(left - 1))
+            await self.turn.ref.tell(Counter.tick(left - 1))
 
     @handler(retry=Retry(attempts=1))
     async def break_(self) -> None:
@@ -80,8 +84,10 @@ def turns_and_mail(path: Path) -> tuple[int, int]:
 def test_what_is_shown_beside_a_node_is_always_one_commit_and_none_is_taken_back_by_a_kill(
     node: subprocess.Popen[str], tmp_path: Path
 ) -> None:
-    seen = []
+    seen: list[int] = []
+    end = time.monotonic() + PATIENCE
     while len(seen) < 30 or seen[-1] == seen[0]:
+        assert time.monotonic() < end
         turns, mail = turns_and_mail(tmp_path / "s")
         assert turns == mail
         seen.append(turns)
@@ -114,8 +120,10 @@ def test_a_node_goes_on_undisturbed_while_it_is_looked_at(
         look(tmp_path / "s", "dead", "ls")
     assert {path.name for path in (tmp_path / "s").iterdir()} == before
     turns, _ = turns_and_mail(tmp_path / "s")
+    end = time.monotonic() + PATIENCE
     while turns_and_mail(tmp_path / "s")[0] == turns:
         assert node.poll() is None
+        assert time.monotonic() < end
     (letter,) = look(tmp_path / "s", "dead", "show", "1")
     assert (letter["message"]["handler"], letter["error"]) == ("break_", "ValueError")
     assert "broken on purpose" in letter["traceback"]

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -43,7 +43,11 @@ async def wait(node: Node) -> None:
 
 async def fail(node: Node) -> None:
     raise LookupError("not here")
+"""
 
+WITHOUT_ACTORS = """
+async def main(node): ...
+async def wait(node): ...
 def plain(node): ...
 async def alone(): ...
 thing = 3
@@ -51,6 +55,7 @@ thing = 3
 if __name__ == "__main__":
     raise AssertionError("a script's own start is not run")
 """
+"""What is loaded in this process leaves no actor class behind for other tests."""
 
 FRIEND = """
 def twin():
@@ -136,18 +141,20 @@ def test_a_file_that_is_no_python_is_refused(tmp_path: Path) -> None:
     [
         (
             "nothing",
-            "shop.py has no function 'nothing': say callboard run shop.py:main or callboard run shop.py:wait",
+            "bare.py has no function 'nothing': say callboard run bare.py:main or callboard run bare.py:wait",
         ),
-        ("plain", "plain in shop.py is not an async function: write  async def plain(node)"),
-        ("thing", "thing in shop.py is not an async function"),
-        ("alone", "alone in shop.py is called with the node and nothing else, and cannot be"),
+        ("plain", "plain in bare.py is not an async function: write  async def plain(node)"),
+        ("thing", "thing in bare.py is not an async function"),
+        ("alone", "alone in bare.py is called with the node and nothing else, and cannot be"),
     ],
 )
-def test_a_function_that_cannot_be_run_is_a_mistake_of_usage(shop: Path, name: str, text: str) -> None:
-    result = call("run", f"{shop}:{name}")
+def test_a_function_that_cannot_be_run_is_a_mistake_of_usage(tmp_path: Path, name: str, text: str) -> None:
+    bare = tmp_path / "bare.py"
+    bare.write_text(WITHOUT_ACTORS)
+    result = call("run", f"{bare}:{name}")
     assert (result.exit_code, result.stdout) == (2, "")
     assert text in result.stderr
-    assert not shop.with_suffix(".store").exists()
+    assert not bare.with_suffix(".store").exists()
 
 
 def test_a_file_that_is_not_there_is_a_mistake_of_usage(tmp_path: Path) -> None:
@@ -174,7 +181,7 @@ def run(*arguments: object, **options: object) -> subprocess.CompletedProcess[st
 
 
 @contextmanager
-def running(*arguments: object) -> Iterator[subprocess.Popen[str]]:
+def running(*arguments: object) -> Generator[subprocess.Popen[str], None, None]:
     """The command line in a process of its own, killed at the end if need be."""
     command = [*COMMAND, *map(str, arguments)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:

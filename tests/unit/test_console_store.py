@@ -1,7 +1,7 @@
 """A store written record by record, for the tests of the command line, and what becomes of broken ones."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -109,7 +109,7 @@ class Shelf:
 
 
 @contextmanager
-def shelf(path: Path) -> Iterator[Shelf]:
+def shelf(path: Path) -> Generator[Shelf, None, None]:
     """A store, made if it is not there, and written when the block is left."""
     store = open_disk(path, entropy=bytes, now_ns=lambda: NOW)
     try:

@@ -1,4 +1,5 @@
 """Annotations with strategies for their values, and an equality that looks closely."""
+# pyright: reportUnknownArgumentType=false, reportUnknownVariableType=false
 
 import dataclasses
 import enum
@@ -9,14 +10,16 @@ from datetime import date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from itertools import count
 from pathlib import Path
-from typing import Annotated, Any, Literal, NewType, Optional
+from typing import Annotated, Any, Literal, NewType
 from uuid import UUID
 
 import attrs
 import msgspec
+from hypothesis import strategies as st
+
+from callboard.actors.kinds import generic
 from callboard.actors.record import Record
 from callboard.actors.ref import ActorRef
-from hypothesis import strategies as st
 
 
 class Colour(enum.Enum):
@@ -67,10 +70,11 @@ integers = st.integers(-(2**63), 2**64 - 1)
 zones = st.one_of(
     st.none(),
     st.timezones(),
-    st.timedeltas(timedelta(hours=-23), timedelta(hours=23)).map(timezone),
+    st.integers(-86399, 86399).map(lambda seconds: timezone(timedelta(seconds=seconds))),
 )
 trees = st.recursive(
-    st.builds(Tree, st.text()), lambda inner: st.builds(Tree, st.text(), st.lists(inner, max_size=3).map(tuple))
+    st.builds(Tree, st.text()),
+    lambda inner: st.builds(Tree, st.text(), st.lists(inner, max_size=3).map(tuple)),
 )
 refs: st.SearchStrategy[ActorRef[Any]] = st.builds(ActorRef, st.text(), st.text())
 
@@ -96,7 +100,10 @@ IMMUTABLE: list[Pair] = [
     (Literal["a", 1, None], st.sampled_from(["a", 1, None])),
     (ActorRef[Any], refs),
     (Square, st.builds(Square, integers, st.none() | st.datetimes(timezones=zones))),
-    (Circle | Square | None, st.none() | st.builds(Circle, st.floats(allow_nan=False)) | st.builds(Square, integers)),
+    (
+        Circle | Square | None,
+        st.none() | st.builds(Circle, st.floats(allow_nan=False)) | st.builds(Square, integers),
+    ),
     (Tree, trees),
     (Point, st.builds(Point, integers, st.datetimes())),
     (int | str, integers | st.text()),
@@ -118,7 +125,9 @@ LEAVES: list[Pair] = [
     (bytearray, st.binary().map(bytearray)),
     (
         Options,
-        st.fixed_dictionaries({"depth": integers}, optional={"paths": st.lists(st.just(Path("a/b")), max_size=2)}),
+        st.fixed_dictionaries(
+            {"depth": integers}, optional={"paths": st.lists(st.just(Path("a/b")), max_size=2)}
+        ),
     ),
     (Counter[str], st.dictionaries(st.text(), integers, max_size=3).map(Counter)),
 ]
@@ -130,9 +139,9 @@ def hashed(draw: st.DrawFn) -> Pair:
     key, keys = draw(st.sampled_from(IMMUTABLE))
     member, members = draw(st.sampled_from(LEAVES))
     options: list[Pair] = [
-        (set[key], st.sets(keys, max_size=3)),
-        (frozenset[key], st.frozensets(keys, max_size=3)),
-        (dict[key, member], st.dictionaries(keys, members, max_size=3)),
+        (generic(set, key), st.sets(keys, max_size=3)),
+        (generic(frozenset, key), st.frozensets(keys, max_size=3)),
+        (generic(dict, key, member), st.dictionaries(keys, members, max_size=3)),
     ]
     return draw(st.sampled_from(options))
 
@@ -140,25 +149,23 @@ def hashed(draw: st.DrawFn) -> Pair:
 @st.composite
 def wrapped(draw: st.DrawFn, inner: st.SearchStrategy[Pair]) -> Pair:
     """A container or record of something."""
-    (a, values_a), (b, values_b) = draw(inner), draw(inner)
+    made: tuple[tuple[Any, Any], tuple[Any, Any]] = draw(inner), draw(inner)
+    (a, values_a), (b, values_b) = made
     deques = st.lists(values_a, max_size=3).flatmap(
         lambda members: st.sampled_from([deque(members), deque(members, maxlen=5)])
     )
     frozen, plain = _record_types(a, b)
-    return draw(
-        st.sampled_from(
-            [
-                (list[a], st.lists(values_a, max_size=3)),
-                (tuple[a, ...], st.lists(values_a, max_size=3).map(tuple)),
-                (tuple[a, b], st.tuples(values_a, values_b)),
-                (deque[a], deques),
-                (Optional[a], st.none() | values_a),
-                (dict[str, a], st.dictionaries(st.text(), values_a, max_size=3)),
-                (frozen, st.builds(frozen, values_a, values_b)),
-                (plain, st.builds(plain, values_a, values_b)),
-            ]
-        )
-    )
+    options: list[Pair] = [
+        (generic(list, a), st.lists(values_a, max_size=3)),
+        (generic(tuple, a, ...), st.lists(values_a, max_size=3).map(tuple)),
+        (generic(tuple, a, b), st.tuples(values_a, values_b)),
+        (generic(deque, a), deques),
+        (a | None, st.none() | values_a),
+        (generic(dict, str, a), st.dictionaries(st.text(), values_a, max_size=3)),
+        (frozen, st.builds(frozen, values_a, values_b)),
+        (plain, st.builds(plain, values_a, values_b)),
+    ]
+    return draw(st.sampled_from(options))
 
 
 def _record_types(a: Any, b: Any) -> tuple[Any, Any]:
@@ -169,25 +176,27 @@ def _record_types(a: Any, b: Any) -> tuple[Any, Any]:
     return frozen, plain
 
 
-annotated: st.SearchStrategy[Pair] = st.recursive(
-    st.sampled_from(LEAVES) | hashed(), wrapped, max_leaves=4
-)
+annotated: st.SearchStrategy[Pair] = st.recursive(st.sampled_from(LEAVES) | hashed(), wrapped, max_leaves=4)
 """Pairs of an annotation and a strategy for its values."""
 
 
-def same(a: Any, b: Any) -> bool:
+def same(a: object, b: object) -> bool:
     """Equal, of one type, down to NaN, zones and folds."""
     if type(a) is not type(b):
         return False
     if isinstance(a, float):
-        return a == b and math.copysign(1, a) == math.copysign(1, b) or (math.isnan(a) and math.isnan(b))
+        return (a == b and math.copysign(1, a) == math.copysign(1, b)) or (math.isnan(a) and math.isnan(b))
     if isinstance(a, datetime | time):
         return a.replace(tzinfo=None) == b.replace(tzinfo=None) and a.tzinfo == b.tzinfo and a.fold == b.fold
     if isinstance(a, list | tuple | deque):
-        return len(a) == len(b) and all(map(same, a, b)) and getattr(a, "maxlen", 0) == getattr(b, "maxlen", 0)
+        return (
+            len(a) == len(b) and all(map(same, a, b)) and getattr(a, "maxlen", 0) == getattr(b, "maxlen", 0)
+        )
     if isinstance(a, dict) and not isinstance(a, Counter):
         known = list(b)
-        return len(a) == len(b) and all(same(k, known[i]) and same(v, b[known[i]]) for i, (k, v) in enumerate(a.items()))
+        return len(a) == len(b) and all(
+            same(k, known[i]) and same(v, b[known[i]]) for i, (k, v) in enumerate(a.items())
+        )
     fields = _fields(a)
     return all(same(getattr(a, name), getattr(b, name)) for name in fields) if fields else bool(a == b)
 

@@ -1,0 +1,121 @@
+"""The program that is killed: a node on a real store, and senders around it.
+
+It is told what to do by a `Job` and tells what it does in single letters on stdout: `o` it opens
+the store, `r` it runs, `.` a call was acknowledged, `p` a seeded bug pauses where a kill hurts, `d` done.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+from pathlib import Path
+
+import msgspec
+import trio
+
+from callboard import Node, open_node
+from callboard.mailbox.disk import DiskStore
+from callboard.mailbox.reading import read_counters
+from callboard.mailbox.store import Writes
+from callboard.mailbox.writer import Writer
+
+from . import bugs
+from .cast import EFFECTS, Listener, Shown
+from .journal import Journal
+from .senders import Roster, Sender
+
+PARK_S = 0.15
+DRAIN_WITHIN_S = 30.0
+
+
+class Job(msgspec.Struct, frozen=True, kw_only=True):
+    """What a run of the program is to do."""
+
+    place: str
+    """Directory of the store and of the journals."""
+    run: int
+    seed: int = 0
+    senders: int = 10
+    speculation: bool = True
+    writer: str = "adaptive"
+    """Where commits run: inline, thread or adaptive."""
+    lag: float = 0.0
+    """Seconds that a commit may take longer than it does, before or after it is on disk."""
+    bug: str = ""
+    drain: bool = False
+    """Send nothing new; let all mail be handled, and write down what everybody heard."""
+
+
+class Final(msgspec.Struct):
+    """What the last run found."""
+
+    shown: dict[str, Shown]
+    left: int = 0
+    """Messages that were still waiting when patience ended."""
+
+
+def tell_harness(letter: str) -> None:
+    """Say something on stdout, at once."""
+    os.write(1, letter.encode())
+
+
+def run(job: Job) -> None:
+    """Do a job; returns only from a drain."""
+    place = Path(job.place)
+    os.environ[EFFECTS] = str(place / "effects")
+    rng = random.Random(f"{job.seed}/{job.run}")
+    _arrange_commits(job, rng)
+    if job.bug:
+        bugs.install(job.bug, lambda: tell_harness("p"))
+    trio.run(_main, job, place)
+
+
+async def _main(job: Job, place: Path) -> None:
+    tell_harness("o")
+    async with open_node(place / "store", speculation=job.speculation, idle=0.05, park=PARK_S) as node:
+        roster = Roster(node)
+        await roster.spawn()
+        senders = [_sender(job, place, number, roster) for number in range(job.senders)]
+        tell_harness("r")
+        async with trio.open_nursery() as nursery:
+            for sender in senders:
+                nursery.start_soon(sender.catch_up if job.drain else sender.send)
+        final = Final({}, await _drain(node))
+        for ref in roster.listeners:
+            final.shown[ref.name] = msgspec.json.decode(await ref.ask(Listener.show()), type=Shown)
+    (place / "final").write_bytes(msgspec.json.encode(final))
+    tell_harness("d")
+
+
+def _sender(job: Job, place: Path, number: int, roster: Roster) -> Sender:
+    name = f"s{number}"
+    rng = random.Random(f"{job.seed}/{job.run}/{name}")
+    return Sender(name, roster, Journal(place, name, job.run), rng, lambda: tell_harness("."))
+
+
+async def _drain(node: Node) -> int:
+    """Wait until nothing is queued or scheduled; how much still is when patience ends."""
+    left = -1
+    with trio.move_on_after(DRAIN_WITHIN_S):
+        while left:
+            await node.wait_idle()
+            counters = read_counters(node.store)
+            left = counters.queued + counters.scheduled
+            await trio.sleep(0.005)
+    return left
+
+
+def _arrange_commits(job: Job, rng: random.Random) -> None:
+    """Commit where, and as slowly as, the job says."""
+    Writer.__init__.__kwdefaults__["mode"] = job.writer  # type: ignore[index]
+    if not job.lag:
+        return
+    commit = DiskStore.commit
+
+    def slow_commit(store: DiskStore, writes: Writes) -> None:
+        time.sleep(rng.uniform(0, job.lag) * rng.randrange(2))
+        commit(store, writes)
+        time.sleep(rng.uniform(0, job.lag) * rng.randrange(2))
+
+    DiskStore.commit = slow_commit  # type: ignore[method-assign]

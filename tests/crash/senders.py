@@ -1,0 +1,229 @@
+"""Senders: tasks outside any turn that use every verb there is, and note each call before and after."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import trio
+
+from callboard import Actor, ActorRef, Node
+from callboard.actors.message import Message
+
+from .cast import Account, Asker, Hive, Recorder, Sluggard, Ticker
+from .journal import Journal, Span, Tried
+
+Make = Callable[[str, int], Message[Any, Any]]
+DELAYS = {"soon": 0.004, "later": 0.03}
+FLOOD = 4500
+"""Messages of a flood: more than the runtime keeps of one mailbox in memory."""
+
+
+class Roster:
+    """Everybody in the cast, by kind."""
+
+    def __init__(self, node: Node) -> None:
+        self.node = node
+        self.recorders = [node.ref(Recorder, f"rec/{number}") for number in range(4)]
+        self.accounts = [node.ref(Account, f"acc/{number}") for number in range(6)]
+        self.askers = [node.ref(Asker, f"asker/{number}") for number in range(2)]
+        self.sluggard = node.ref(Sluggard, "sluggard")
+        self.hive = node.ref(Hive, "hive")
+        self.ticker = node.ref(Ticker, "ticker")
+
+    async def spawn(self) -> None:
+        """Get or create them all."""
+        made: list[tuple[list[Any], Callable[[], Actor]]] = [
+            (self.recorders, Recorder),
+            (self.accounts, Account),
+            (self.askers, Asker),
+            ([self.sluggard], Sluggard),
+            ([self.hive], Hive),
+            ([self.ticker], Ticker),
+        ]
+        async with trio.open_nursery() as nursery:
+            for refs, kind in made:
+                for ref in refs:
+                    nursery.start_soon(self._spawn, kind, ref.name)
+
+    async def _spawn(self, kind: Callable[[], Actor], name: str) -> None:
+        await self.node.spawn(kind(), name=name)
+
+    @property
+    def listeners(self) -> list[ActorRef[Any]]:
+        """All that can be asked what they heard."""
+        return [*self.recorders, *self.accounts, *self.askers, self.sluggard, self.hive, self.ticker]
+
+
+class Sender:
+    """One task that sends until it is killed."""
+
+    def __init__(
+        self, name: str, roster: Roster, journal: Journal, rng: random.Random, on_ack: Callable[[], None]
+    ) -> None:
+        self.name = name
+        self._roster = roster
+        self._journal = journal
+        self._rng = rng
+        self._on_ack = on_ack
+        number = int(name[1:])
+        count = len(roster.recorders)
+        self._mine = [roster.recorders[number % count], roster.recorders[(number + 1) % count]]
+        self._weights = [weight for _, weight in self._verbs()]
+
+    async def send(self) -> None:
+        """Make one call after the other, for ever."""
+        await self.catch_up()
+        verbs = [verb for verb, _ in self._verbs()]
+        while True:
+            await self._rng.choices(verbs, self._weights)[0]()
+            await trio.sleep(self._rng.choice((0, 0, 0, 0.002)))
+
+    async def catch_up(self) -> None:
+        """Make the call again whose outcome the last run did not learn; its id makes that safe."""
+        if self._journal.pending is not None:
+            await self._make_with_id(self._journal.pending)
+
+    def _verbs(self) -> list[tuple[Callable[[], Awaitable[None]], float]]:
+        return [
+            (self.tell, 8),
+            (self.tell_slow, 1),
+            (self.tell_stumbling, 0.5),
+            (self.tell_doomed, 0.2),
+            (self.tell_with_effect, 1.5),
+            (self.tell_all, 1),
+            (self.ask, 2),
+            (self.tell_with_id, 1),
+            (self.ask_with_id, 1),
+            (self.tell_delayed, 1.5),
+            (self.tell_keyed, 1),
+            (self.pay, 2),
+            (self.borrow, 2),
+            (self.question, 1),
+            (self.hatch, 0.7),
+            (self.arm, 2),
+            (self.flood, 0.02 if self.name == "s0" else 0),
+        ]
+
+    # The verbs.
+
+    async def tell(self) -> None:
+        await self._tell(self._recorder(), Recorder.note)
+
+    async def tell_slow(self) -> None:
+        await self._tell(self._recorder(), Recorder.note_slowly)
+
+    async def tell_stumbling(self) -> None:
+        await self._tell(self._recorder(), Recorder.note_stumbling)
+
+    async def tell_doomed(self) -> None:
+        await self._tell(self._recorder(), Recorder.doomed, "doomed")
+
+    async def tell_with_effect(self) -> None:
+        await self._tell(self._recorder(), Recorder.note_with_effect)
+
+    async def tell_all(self) -> None:
+        pairs: list[tuple[ActorRef[Any], Message[Any, Any]]] = []
+        spans: list[Span] = []
+        for _ in range(self._rng.randrange(2, 7)):
+            to = self._recorder()
+            spans.append(self._take(to))
+            pairs.append((to, Recorder.note(self.name, spans[-1].first)))
+        await self._call("all", spans, lambda: self._roster.node.tell_all(pairs))
+
+    async def flood(self) -> None:
+        to = self._recorder()
+        span = self._take(to, count=FLOOD)
+        pairs = [(to, Recorder.note(self.name, number)) for number in range(span.first, span.last + 1)]
+        await self._call("all", [span], lambda: self._roster.node.tell_all(pairs))
+
+    async def ask(self) -> None:
+        to = self._recorder()
+        span = self._take(to)
+        await self._call("ask", [span], lambda: to.ask(Recorder.note(self.name, span.first)))
+
+    async def tell_with_id(self) -> None:
+        await self._make_with_id(Tried("id", [self._take(self._recorder())]))
+
+    async def ask_with_id(self) -> None:
+        await self._make_with_id(Tried("askid", [self._take(self._recorder())]))
+
+    async def _make_with_id(self, call: Tried) -> None:
+        span = call.spans[0]
+        to = self._roster.node.ref(Recorder, span.to)
+        id = f"{span.stream}/{span.first}"
+        message = Recorder.note(span.stream, span.first)
+        if call.how == "id":
+            await self._call("id", [span], lambda: to.tell(message, id=id))
+            if self._rng.random() < 0.2:
+                await to.tell(message, id=id)
+            return
+        replies: list[int] = []
+
+        async def ask() -> int:
+            async with trio.open_nursery() as nursery:
+                for _ in range(self._rng.randrange(1, 3)):
+                    nursery.start_soon(note_reply)
+            return replies[0]
+
+        async def note_reply() -> None:
+            replies.append(await to.ask(message, id=id))
+
+        await self._call("askid", [span], ask)
+        if len(set(replies)) > 1:
+            self._journal.odd(f"the id {id} got the replies {replies}")
+
+    async def tell_delayed(self) -> None:
+        word = self._rng.choice(list(DELAYS))
+        await self._tell_late("delayed", f"{self.name}.{word}", DELAYS[word])
+
+    async def tell_keyed(self) -> None:
+        await self._tell_late("keyed", f"{self.name}.keyed", self._rng.choice((0, 0.003, 0.02)), key=self.name)
+
+    async def _tell_late(self, how: str, stream: str, delay: float, key: str | None = None) -> None:
+        to = self._mine[0]
+        span = self._take(to, stream)
+        message = Recorder.note_late(stream, span.first, time.time() + delay)
+        await self._call(how, [span], lambda: to.tell(message, delay=delay, key=key))
+
+    async def pay(self) -> None:
+        source, target = self._rng.choices(self._roster.accounts, k=2)
+        amount = self._rng.randrange(1, 40)
+        await self._tell(source, lambda stream, number: Account.pay(stream, number, target, amount))
+
+    async def borrow(self) -> None:
+        borrower, lender = self._rng.choices(self._roster.accounts, k=2)
+        amount = self._rng.randrange(1, 60)
+        await self._tell(borrower, lambda stream, number: Account.borrow(stream, number, lender, amount))
+
+    async def question(self) -> None:
+        asker = self._rng.choice(self._roster.askers)
+        await self._tell(
+            asker, lambda stream, number: Asker.question(stream, number, self._roster.sluggard)
+        )
+
+    async def hatch(self) -> None:
+        await self._tell(self._roster.hive, Hive.hatch)
+
+    async def arm(self) -> None:
+        await self._tell(self._roster.ticker, Ticker.arm if self._rng.random() < 0.8 else Ticker.disarm)
+
+    # What they share.
+
+    def _recorder(self) -> ActorRef[Recorder]:
+        return self._rng.choice(self._mine)
+
+    def _take(self, to: ActorRef[Any], stream: str | None = None, count: int = 1) -> Span:
+        return self._journal.take(to.name, stream or self.name, count)
+
+    async def _tell(self, to: ActorRef[Any], make: Make, how: str = "tell") -> None:
+        span = self._take(to)
+        await self._call(how, [span], lambda: to.tell(make(span.stream, span.first)))
+
+    async def _call(self, how: str, spans: list[Span], call: Callable[[], Awaitable[int | None]]) -> None:
+        self._journal.tried(how, spans)
+        reply = await call()
+        self._journal.acked(reply)
+        self._on_ack()

@@ -113,10 +113,12 @@ class Actor:
     async def stopped(self) -> None:
         """Override to close what `started` opened; runs at passivation, stop and shutdown."""
 
-    def __setattr__(self, name: str, value: Any) -> None:
-        if name not in self.__callboard__.attributes:
-            self._refuse_undeclared(name, value)
-        _set(self, name, value)
+    if not TYPE_CHECKING:  # or checkers would let any attribute pass
+
+        def __setattr__(self, name: str, value: Any) -> None:
+            if name not in self.__callboard__.attributes:
+                self._refuse_undeclared(name, value)
+            _set(self, name, value)
 
     def _refuse_undeclared(self, name: str, value: object) -> None:
         cls = type(self)

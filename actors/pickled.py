@@ -16,7 +16,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar, get_origin
 
-import cloudpickle  # type: ignore[import-untyped]  # pyright: ignore[reportMissingTypeStubs]
 import trio
 
 from ..mailbox.errors import Undecodable
@@ -38,6 +37,13 @@ cloudpickled: Final = _Cloudpickled()
 
 Pickled = Annotated[T, cloudpickled]
 """A value of type T that travels as a cloudpickle."""
+
+
+def _cloudpickle() -> Any:
+    # Here and not above, since those who never ask for it should not wait for it at every start.
+    import cloudpickle  # type: ignore[import-untyped]  # pyright: ignore[reportMissingTypeStubs]
+
+    return cloudpickle
 
 
 def _takes_isinstance(type_: Any) -> bool:
@@ -72,11 +78,12 @@ class PickledKind(Kind):
         return value
 
     def lower(self, value: Any) -> Any:
-        return cloudpickle.dumps(value)  # pyright: ignore[reportUnknownMemberType] - it has no stubs
+        data: bytes = _cloudpickle().dumps(value)
+        return data
 
     def lift(self, value: Any, post: Post | None) -> Any:
         try:
-            return cloudpickle.loads(value)
+            return _cloudpickle().loads(value)
         except (KeyboardInterrupt, trio.Cancelled):
             raise
         except (

@@ -11,12 +11,12 @@ from __future__ import annotations
 import dataclasses
 import inspect
 from operator import is_
-from typing import TYPE_CHECKING, Any, NotRequired, Required, TypedDict, dataclass_transform
+from typing import TYPE_CHECKING, Any, NotRequired, Required, TypedDict, Union, dataclass_transform
 
 import attrs
 import msgspec
 
-from .kinds import Form, Inexact, Kind, type_of, unsupported
+from .kinds import Form, Inexact, Kind, generic, type_of, unsupported
 
 if TYPE_CHECKING:
     from .ref import Post
@@ -235,7 +235,9 @@ def derive_struct(type_: type, parts: list[Part], kinds: list[Kind]) -> tuple[ty
     for index in order:
         name, wire = parts[index].name, kinds[index].wire
         fields.append(
-            (name, wire | msgspec.UnsetType, msgspec.UNSET) if parts[index].optional else (name, wire)
+            (name, generic(Union, wire, msgspec.UnsetType), msgspec.UNSET)
+            if parts[index].optional
+            else (name, wire)
         )
     config = getattr(type_, "__struct_config__", None)
     tagged = issubclass(type_, Record) and config is not None

@@ -27,12 +27,14 @@ INSTEAD: Final[dict[Any, str]] = {
 
 
 def source_of(annotation: Any) -> str:
+    """An annotation as people write it."""
     if isinstance(annotation, type) and get_origin(annotation) is None:
         return annotation.__qualname__
     return repr(annotation).replace("typing.", "")
 
 
 def remedy_for(type_: Any) -> str:
+    """What its author can do instead."""
     if type_ in INSTEAD:
         return INSTEAD[type_]
     if is_class(type_) and issubclass(type_, BaseException):

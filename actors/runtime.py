@@ -69,6 +69,8 @@ class Runtime:
         self.speculation = habits.speculation
         self.roundtrip = habits.roundtrip
         self.failure: BaseException | None = None
+        self.settled = False
+        """Everything was committed when the node closed."""
         self._world = world
         self._has_quota = habits.quota is not None
         self._nursery: trio.Nursery | None = None
@@ -244,10 +246,21 @@ class Runtime:
             worker.interrupt("the node closes")
         await workers.wait_none_suspended()
         await self.lives.rest_all()
-        while self.ledger.flight is not None or not self.ledger.open.empty:
-            self.ledger.commit()
-            with trio.move_on_after(TRY_AGAIN_S):
-                await self.ledger.wait_durable(self.ledger.lsn - 1)
-            self.ledger.try_again()  # the task that did it may be cancelled by now
+        self.settled = await self._commit_all(self.clock() + max(drain_s, TRY_AGAIN_S))
         workers.finished = True
         workers.wake()
+
+    async def _commit_all(self, until: float) -> bool:
+        """Commit what is open; False if the disk is full and stays so."""
+        ledger = self.ledger
+        while ledger.flight is not None or not ledger.open.empty:
+            ledger.commit()
+            with trio.move_on_after(TRY_AGAIN_S):
+                await ledger.wait_durable(ledger.lsn - 1)
+            if ledger.stalled is not None and self.clock() >= until:
+                log.error(
+                    "the node closes without its last commit, since the store is full: %s", ledger.stalled
+                )
+                return False
+            ledger.try_again()  # the task that did it may be cancelled by now
+        return True

@@ -10,7 +10,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Union
 
 import attrs
 import msgspec
@@ -19,7 +19,7 @@ from msgspec.structs import astuple
 from .annotations import Note, Unresolved
 from .checking import Check, compile_check
 from .errors import DefinitionError, NotStorable
-from .kinds import Exact, Inexact, Kind
+from .kinds import Exact, Inexact, Kind, generic
 from .reading import reading, typed_decoder, undecodable
 from .reply import Reply as Reply
 from .values import kind_of
@@ -198,7 +198,7 @@ class Shape:
         """
         if self._partial is None:
             fields = [
-                (name, kind.wire | msgspec.UnsetType, msgspec.UNSET)
+                (name, generic(Union, kind.wire, msgspec.UnsetType), msgspec.UNSET)
                 for name, kind in zip(self.names, self.kinds, strict=True)
             ]
             self._partial = msgspec.defstruct("some", fields, kw_only=True)

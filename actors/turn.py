@@ -264,4 +264,3 @@ class Turn(msgspec.Struct, eq=False):
                 f"started() of {self.cell.name!r} handles no message, so it can send nothing: "
                 "it prepares transient fields only; send from a handler"
             )
-

@@ -83,14 +83,13 @@ async def open_node(
     drain_s = in_seconds(drain, "drain=")
     world = _world(types, schedule, seed)
     opened = _open_store(store, name, world.now_ns)
-    clean = False
+    runtime: Runtime | None = None
     try:
         runtime = Runtime(opened, _writer(opened), world, habits)
         async with _running(runtime, drain_s):
             yield Node(runtime)
-        clean = True
     finally:
-        opened.close(clean=clean)
+        opened.close(clean=runtime is not None and runtime.settled)
 
 
 def _world(types: list[type[Actor]] | None, schedule: Schedule | None, seed: int | None) -> World:

@@ -4,15 +4,22 @@ import io
 import os
 import shutil
 import sys
-from typing import TextIO
+from typing import Final, TextIO
 
 import click
 
+AT_ONCE: Final = 200
+"""Lines of one write."""
+
 
 def put(*lines: str) -> None:
-    """Some lines of data, which are out when this returns."""
-    if lines:
-        click.echo("\n".join(lines), color=has_color(sys.stdout))
+    """Some lines of data, which are out when this returns.
+
+    They leave in pieces: where Python's output is unbuffered, a write that a leaving reader cut short
+    is no error, and only the next one tells.
+    """
+    for at in range(0, len(lines), AT_ONCE):
+        click.echo("\n".join(lines[at : at + AT_ONCE]), color=has_color(sys.stdout))
 
 
 def say(text: str) -> None:

@@ -10,6 +10,7 @@ from typing import Any, Final, TypeVar
 
 import click
 
+from ..mailbox.errors import StoreDamaged
 from ..mailbox.identity import Identity
 from ..mailbox.reading import list_mailboxes
 from ..mailbox.store import Snapshot, Store, Usage, Writes
@@ -18,6 +19,8 @@ from .terminal import accept_any_text
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+_LOOKS: Final = 6
+_BETWEEN_LOOKS_S: Final = 0.01
 _LOOKED_THROUGH: Final = 2000
 """Mailboxes whose names are compared with one that does not exist."""
 
@@ -58,14 +61,28 @@ def looking(path: Path) -> Generator[Store, None, None]:
     Raises:
         StoreError: one of its kinds.
     """
-    from ..mailbox.opening import view_disk  # LMDB is loaded only where a store is opened
-
     accept_any_text()
-    store = view_disk(path)
+    store = _view(path)
     try:
         yield store
     finally:
         store.close(clean=False)
+
+
+def _view(path: Path) -> Store:
+    """Open a store beside a node that may commit at this very moment.
+
+    The file is examined before LMDB sees it, and who examines it during a commit can meet the parts of two
+    commits, which look like damage. Damage stays; so only what is still there after some looks is told.
+    """
+    from ..mailbox.opening import view_disk  # LMDB is loaded only where a store is opened
+
+    for _ in range(_LOOKS - 1):
+        try:
+            return view_disk(path)
+        except StoreDamaged:
+            time.sleep(_BETWEEN_LOOKS_S)
+    return view_disk(path)
 
 
 @contextmanager

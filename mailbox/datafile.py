@@ -77,7 +77,10 @@ def check_data_file(path: Path) -> None:
         if not size:
             raise BadHead("it has 0 bytes")
         if READABLE:
-            _check_length(file.fileno(), read_head(file.fileno(), size), size)
+            head = read_head(file.fileno(), size)
+            # The length is taken after the head: a node may be writing beside us, and the
+            # file has grown before the head says so.
+            _check_length(file.fileno(), head, os.fstat(file.fileno()).st_size)
 
 
 def read_head(fd: int, size: int) -> Head:

@@ -12,7 +12,8 @@ from collections.abc import Callable
 
 from callboard.actors.ledger import Ledger
 from callboard.mailbox.disk import DiskStore
-from callboard.mailbox.records import Box, pack, unpack
+from callboard.mailbox.reading import read_counters
+from callboard.mailbox.records import COUNTERS_KEY, Box, pack, unpack
 from callboard.mailbox.store import Table, Writes
 
 BUGS = ("early-ack", "early-removal", "state-outside")
@@ -53,15 +54,20 @@ def commit_late(store: DiskStore, writes: Writes, rest: Rest) -> None:
 def remove_mail_first(store: DiskStore, writes: Writes, rest: Rest) -> None:
     """Take messages out of their mailboxes before what their turns did is written (against G2)."""
     removed: dict[bytes, bytes | None] = {}
+    counters = read_counters(store)
     for key, value in writes.get(Table.BOXES, {}).items():
         before = store.get(Table.BOXES, key)
         if value is not None and before is not None:
             box, new = unpack(Box, before), unpack(Box, value)
+            counters.handled += min(new.head, box.tail) - box.head
             box.head = min(new.head, box.tail)
             removed[key] = pack(box)
     if removed:
-        gone = {key: None for key, value in writes.get(Table.MAIL, {}).items() if value is None}
-        _commit(store, {Table.BOXES: removed, Table.MAIL: dict(gone)})
+        gone = {key: value for key, value in writes.get(Table.MAIL, {}).items() if value is None}
+        _commit(
+            store,
+            {Table.META: {COUNTERS_KEY: pack(counters)}, Table.BOXES: removed, Table.MAIL: gone},
+        )
         rest()
     _commit(store, writes)
 

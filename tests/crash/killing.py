@@ -34,6 +34,11 @@ from .stable import BOOT
 ROOT = Path(__file__).parents[2]
 START_WITHIN_S = 30.0
 DRAIN_WITHIN_S = 60.0
+END_WITHIN_S = 20.0
+NEVER = "\0"
+"""A letter that the program never says."""
+EXIT_CODES = {signal.SIGKILL: -signal.SIGKILL, signal.SIGINT: 128 + signal.SIGINT}
+"""How the program ends after a signal."""
 
 
 class Ended(Exception):
@@ -82,15 +87,15 @@ class Child:
             self._hear()
         return self.said.count(letter) >= count
 
-    def kill(self) -> None:
-        """Send it SIGKILL, and wait until it is gone."""
+    def kill(self, number: signal.Signals = signal.SIGKILL) -> None:
+        """Send it a signal, and wait until it is gone."""
         if self.code is None:
-            os.kill(self.pid, signal.SIGKILL)
+            os.kill(self.pid, number)
         self.wait()
 
-    def wait(self, within: float = 10.0) -> None:
+    def wait(self) -> None:
         """Wait until it is gone."""
-        self.listen("\n", 2, within)
+        self.listen(NEVER, 1, END_WITHIN_S)
         if self.code is None:
             raise Ended("it does not end")
 
@@ -99,9 +104,9 @@ class Child:
         if not data:
             raise Ended("the stable is gone")
         self.said += data.decode()
-        parts = self.said.split("\n")
-        if len(parts) > 2:
-            self.code = int(parts[1])
+        lines = self.said.split("\n")
+        if len(lines) > 2:
+            self.code = int(lines[-2])
 
 
 class KillLoop:
@@ -144,14 +149,14 @@ class KillLoop:
         self._stable.wait(10)
         self._stable.stdout.close()
 
-    def run(self, kills: int) -> None:
+    def run(self, kills: int, number: signal.Signals = signal.SIGKILL) -> None:
         """Kill so often, then drain and compare; complaints are in `violations`."""
         for _ in range(kills):
-            self.kill_once(draw_moment(self._rng))
+            self.kill_once(draw_moment(self._rng), number)
         self.settle()
 
-    def kill_once(self, moment: Moment) -> None:
-        """Start, kill at a moment, and look through the store."""
+    def kill_once(self, moment: Moment, number: signal.Signals = signal.SIGKILL) -> None:
+        """Start, send a signal at a moment, and look through the store."""
         job = msgspec.structs.replace(
             self._base,
             run=self._run,
@@ -161,11 +166,14 @@ class KillLoop:
         child = self._start(job)
         heard = child.listen(moment.after, moment.count, START_WITHIN_S)
         if heard and moment.seconds:
-            child.listen("\n", 2, moment.seconds)  # until then, or until it ends
-        ended = child.code
-        child.kill()
-        if ended is not None or not heard:
-            raise Ended(f"run {job.run} was to be killed at {moment}, and {child.said!r}\n{self.stderr()}")
+            child.listen(NEVER, 1, moment.seconds)
+        early = not heard or child.code is not None
+        child.kill(number)
+        if early or child.code != EXIT_CODES[number]:
+            raise Ended(
+                f"run {job.run} was sent {number.name} at {moment}, ended with {child.code} and said "
+                f"{child.said!r}\n{self.stderr()}"
+            )
         self.kills += 1
         self.acked += child.said.count(".")
         if look_at(self.place / "store") is Place.STORE:

@@ -17,8 +17,6 @@ from .journal import Journal, Span, Tried
 
 Make = Callable[[str, int], Message[Any, Any]]
 DELAYS = {"soon": 0.004, "later": 0.03}
-FLOOD = 4500
-"""Messages of a flood: more than the runtime keeps of one mailbox in memory."""
 
 
 class Roster:
@@ -61,12 +59,20 @@ class Sender:
     """One task that sends until it is killed."""
 
     def __init__(
-        self, name: str, roster: Roster, journal: Journal, rng: random.Random, on_ack: Callable[[], None]
+        self,
+        name: str,
+        roster: Roster,
+        journal: Journal,
+        rng: random.Random,
+        *,
+        flood: int,
+        on_ack: Callable[[], None],
     ) -> None:
         self.name = name
         self._roster = roster
         self._journal = journal
         self._rng = rng
+        self._flood = flood
         self._on_ack = on_ack
         number = int(name[1:])
         count = len(roster.recorders)
@@ -104,7 +110,7 @@ class Sender:
             (self.question, 1),
             (self.hatch, 0.7),
             (self.arm, 2),
-            (self.flood, 0.02 if self.name == "s0" else 0),
+            (self.flood, 0.3 if self.name == "s0" else 0),
         ]
 
     # The verbs.
@@ -135,7 +141,7 @@ class Sender:
 
     async def flood(self) -> None:
         to = self._recorder()
-        span = self._take(to, count=FLOOD)
+        span = self._take(to, count=self._flood)
         pairs = [(to, Recorder.note(self.name, number)) for number in range(span.first, span.last + 1)]
         await self._call("all", [span], lambda: self._roster.node.tell_all(pairs))
 

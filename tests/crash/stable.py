@@ -34,8 +34,17 @@ def _live(job: program.Job) -> None:
     """Be the child: do the job and end."""
     try:
         program.run(job)
-    except BaseException:
+    except BaseException as error:
+        if is_interrupt(error):
+            os._exit(130)
         traceback.print_exc()
         sys.stderr.flush()
         os._exit(1)
     os._exit(0)
+
+
+def is_interrupt(error: BaseException) -> bool:
+    """Whether it is a Ctrl-C and nothing else; the nurseries that it came through have wrapped it."""
+    if isinstance(error, BaseExceptionGroup):
+        return error.split(KeyboardInterrupt)[1] is None
+    return isinstance(error, KeyboardInterrupt)

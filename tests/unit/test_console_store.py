@@ -13,10 +13,12 @@ import pytest
 from click.testing import CliRunner, Result
 
 from callboard.console.command import main
+from callboard.console.viewing import looking, standing_still
 from callboard.mailbox.disk import DiskStore
 from callboard.mailbox.envelope import Codec, Envelope, encode_fields
+from callboard.mailbox.errors import StoreDamaged, StoreError
 from callboard.mailbox.meta import FORMAT_KEY
-from callboard.mailbox.opening import open_disk
+from callboard.mailbox.opening import open_disk, view_disk
 from callboard.mailbox.reading import read_counters
 from callboard.mailbox.records import (
     COUNTERS_KEY,
@@ -210,3 +212,31 @@ def test_a_store_that_moved_is_looked_at_where_it_is(tmp_path: Path) -> None:
         made.box("ann")
     shutil.move(tmp_path / "s", tmp_path / "elsewhere")
     assert call("ls", "--store", tmp_path / "elsewhere").exit_code == 0
+
+
+def test_what_looks_like_damage_while_a_node_commits_is_looked_at_again(tmp_path: Path) -> None:
+    with shelf(tmp_path / "s") as made:
+        made.box("ann")
+    outcomes = [
+        StoreDamaged("its end was cut off"),
+        StoreDamaged("its end was cut off"),
+        view_disk(tmp_path / "s"),
+    ]
+    with patch("callboard.mailbox.opening.view_disk", side_effect=outcomes):
+        assert call("ls", "--store", tmp_path / "s").exit_code == 0
+
+
+def test_a_store_that_stands_still_shows_one_commit_and_takes_none(tmp_path: Path) -> None:
+    with shelf(tmp_path / "s") as made:
+        with standing_still(made.store) as still:
+            made.store.commit({Table.META: {b"x": b"1"}})
+            assert still.get(Table.META, b"x") is None
+            with still.snapshot() as reads:
+                assert reads.get(Table.META, b"x") is None
+            assert still.identity == made.store.identity
+            assert still.usage().file > 0
+            still.tend()
+            still.close()
+        assert made.store.get(Table.META, b"x") == b"1"
+    with looking(tmp_path / "s") as store, standing_still(store) as still, pytest.raises(StoreError):
+        still.commit({})

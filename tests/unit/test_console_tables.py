@@ -3,9 +3,11 @@
 import json
 import sys
 import unicodedata
+from datetime import UTC, datetime
 from typing import Any
 
 import click
+import msgspec
 import pytest
 from hypothesis import given, strategies as st
 
@@ -176,6 +178,15 @@ def test_moments_sort_as_text_and_end_in_z(ns: int) -> None:
     assert text is not None
     assert (len(text), text[-1]) == (len("2026-01-01T00:00:00.000000Z"), "Z")
     assert text <= (jsonl.moment(ns + 10**9) or "")
+
+
+def test_what_msgpack_alone_knows_is_json_too() -> None:
+    data = {"at": datetime(2030, 1, 1, tzinfo=UTC), "own": msgspec.msgpack.Ext(5, b"\x01"), b"key": 1}
+    assert json.loads(jsonl.line(data=data))["data"] == {
+        "at": "2030-01-01T00:00:00+00:00",
+        "own": {"$ext": 5, "$hex": "01"},
+        "6b6579": 1,
+    }
 
 
 def test_no_moment_is_null() -> None:

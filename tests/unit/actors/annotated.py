@@ -10,7 +10,7 @@ from datetime import date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from itertools import count
 from pathlib import Path
-from typing import Annotated, Any, Literal, NewType
+from typing import Annotated, Any, Literal, NewType, Union
 from uuid import UUID
 
 import attrs
@@ -160,7 +160,7 @@ def wrapped(draw: st.DrawFn, inner: st.SearchStrategy[Pair]) -> Pair:
         (generic(tuple, a, ...), st.lists(values_a, max_size=3).map(tuple)),
         (generic(tuple, a, b), st.tuples(values_a, values_b)),
         (generic(deque, a), deques),
-        (a | None, st.none() | values_a),
+        (generic(Union, a, None), st.none() | values_a),
         (generic(dict, str, a), st.dictionaries(st.text(), values_a, max_size=3)),
         (frozen, st.builds(frozen, values_a, values_b)),
         (plain, st.builds(plain, values_a, values_b)),
@@ -180,14 +180,16 @@ annotated: st.SearchStrategy[Pair] = st.recursive(st.sampled_from(LEAVES) | hash
 """Pairs of an annotation and a strategy for its values."""
 
 
-def same(a: object, b: object) -> bool:
+def same(a: Any, b: Any) -> bool:
     """Equal, of one type, down to NaN, zones and folds."""
     if type(a) is not type(b):
         return False
     if isinstance(a, float):
         return (a == b and math.copysign(1, a) == math.copysign(1, b)) or (math.isnan(a) and math.isnan(b))
     if isinstance(a, datetime | time):
-        return a.replace(tzinfo=None) == b.replace(tzinfo=None) and a.tzinfo == b.tzinfo and a.fold == b.fold
+        return bool(
+            a.replace(tzinfo=None) == b.replace(tzinfo=None) and (a.tzinfo, a.fold) == (b.tzinfo, b.fold)
+        )
     if isinstance(a, list | tuple | deque):
         return (
             len(a) == len(b) and all(map(same, a, b)) and getattr(a, "maxlen", 0) == getattr(b, "maxlen", 0)

@@ -114,7 +114,7 @@ def test_a_field_cannot_stand_where_a_handler_was() -> None:
     with pytest.raises(DefinitionError, match="rename it"):
 
         class Broken(Account):
-            deposit: int = 0  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType, reportIncompatibleVariableOverride]
+            deposit: int = 0  # type: ignore[assignment]  # pyright: ignore[reportIncompatibleVariableOverride]
 
 
 def refused(function: Any, **options: Any) -> str:

@@ -81,7 +81,8 @@ def test_missing_values_take_their_defaults() -> None:
     )
     empty = msgspec.msgpack.encode({"a": 1})
     first, second = it.decode(empty, None), it.decode(empty, None)
-    assert same(first, (1, 2, [], [1], 1.0))
+    nothing: list[int] = []
+    assert same(first, (1, 2, nothing, [1], 1.0))
     assert first[2] is not second[2]
     assert first[3] is not second[3]
 

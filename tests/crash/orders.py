@@ -1,0 +1,137 @@
+"""Programs that are sent signals, kill themselves, or fork; each is run as a process of its own.
+
+Run as `python -P -c BOOT root name store ...`; a program says on stdout where it is, line by line.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import trio
+
+from callboard import Actor, Node, StoreForked, StoreInUse, handler, open_node, run
+from callboard.mailbox.reading import read_counters
+
+BOOT = "import sys; sys.path.append(sys.argv[1]); from tests.crash import orders; orders.main()"
+
+
+class Sleeper(Actor, type_name="crash.Sleeper"):
+    done: int = 0
+
+    @handler
+    async def sleep(self, seconds: float) -> int:
+        """Say that it began, sleep, and count."""
+        say("asleep")
+        await trio.sleep(seconds)
+        self.done += 1
+        return self.done
+
+    @handler
+    async def count(self) -> int:
+        self.done += 1
+        return self.done
+
+
+class Bomb(Actor, type_name="crash.Bomb"):
+    """Ends its own process as long as there is a fuse."""
+
+    survived: int = 0
+
+    @handler
+    async def explode(self, fuse: str, how: str) -> int:
+        if Path(fuse).exists():
+            Path(fuse).unlink()
+            if how == "exit":
+                os._exit(9)
+            ctypes.string_at(0)
+        self.survived += 1
+        return self.survived
+
+
+def say(text: str) -> None:
+    """Say something on stdout, at once."""
+    os.write(1, f"{text}\n".encode())
+
+
+def sleepy(store: str, seconds: str) -> None:
+    """Under `run`: one handler sleeps so long, and another message waits behind it."""
+
+    async def program(node: Node) -> None:
+        sleeper = await node.spawn(Sleeper(), name="sleeper")
+        await node.tell_all([(sleeper, Sleeper.sleep(float(seconds))), (sleeper, Sleeper.count())])
+        await trio.sleep_forever()
+
+    run(program, store=store, drain=60)
+
+
+def explosive(store: str, fuse: str, how: str) -> None:
+    """Mail for a counter, a message that ends the process, and more mail for the counter; then who is left."""
+
+    async def program() -> None:
+        async with open_node(store) as node:
+            bomb = await node.spawn(Bomb(), name="bomb")
+            sleeper = await node.spawn(Sleeper(), name="sleeper")
+            if node.store.identity.incarnation == 1:
+                await node.pause(bomb)
+                await bomb.tell(Bomb.explode(fuse, how))
+                await node.tell_all([(sleeper, Sleeper.count())] * 100)
+            await node.resume(bomb)
+            await node.wait_idle()
+            say(f"{await sleeper.ask(Sleeper.count())} {read_counters(node.store).queued}")
+
+    trio.run(program)
+
+
+def forking(store: str) -> None:
+    """Fork while a node is open: the child is refused, the parent goes on."""
+
+    async def program() -> None:
+        async with open_node(store) as node:
+            sleeper = await node.spawn(Sleeper(), name="sleeper")
+            child = os.fork()
+            if not child:
+                _be_the_child(node)
+            os.waitpid(child, 0)
+            say(str(await sleeper.ask(Sleeper.count())))
+
+    trio.run(program)
+
+
+def _be_the_child(node: Node) -> None:
+    try:
+        read_counters(node.store)
+    except StoreForked as error:
+        say(f"{type(error).__name__}: {error}")
+    os._exit(0)
+
+
+def second(store: str) -> None:
+    """Open a store, or say who has it."""
+
+    async def program() -> None:
+        try:
+            async with open_node(store):
+                say("opened")
+                await trio.sleep_forever()
+        except StoreInUse as error:
+            say(str(error))
+
+    trio.run(program)
+
+
+PROGRAMS: dict[str, Callable[..., None]] = {
+    "sleepy": sleepy,
+    "explosive": explosive,
+    "forking": forking,
+    "second": second,
+}
+
+
+def main() -> None:
+    """Run the program that the arguments name."""
+    _, _, name, *arguments = sys.argv
+    PROGRAMS[name](*arguments)

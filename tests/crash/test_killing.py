@@ -1,0 +1,51 @@
+"""The kill loop: a real program on a real store is killed again and again, and keeps every promise."""
+
+import random
+from pathlib import Path
+
+import pytest
+
+from .bugs import BUGS
+from .killing import KillLoop, Moment
+
+pytestmark = pytest.mark.slow
+SPECULATION = pytest.mark.parametrize("speculation", [True, False], ids=["speculation", "no-speculation"])
+
+
+@SPECULATION
+def test_nothing_is_lost_doubled_or_reordered_by_ten_kills(tmp_path: Path, speculation: bool) -> None:
+    with KillLoop(tmp_path, seed=1, speculation=speculation) as loop:
+        loop.run(10)
+    assert loop.violations == []
+    assert loop.acked > 50
+
+
+@pytest.mark.hunt
+@SPECULATION
+def test_nothing_is_lost_doubled_or_reordered_by_two_hundred_kills(
+    tmp_path: Path, speculation: bool
+) -> None:
+    seed = random.SystemRandom().randrange(1 << 32)
+    with KillLoop(tmp_path, seed=seed, speculation=speculation) as loop:
+        loop.run(200)
+    assert loop.violations == [], f"seed {seed}"
+    assert loop.acked > 1000
+
+
+FOUND_BY = {
+    "early-ack": "acknowledged and never handled",
+    "early-removal": "acknowledged and never handled",
+    "state-outside": "handled twice",
+}
+
+
+@pytest.mark.parametrize("bug", BUGS)
+def test_a_runtime_with_a_seeded_bug_is_caught_within_ten_kills(tmp_path: Path, bug: str) -> None:
+    def caught() -> bool:
+        return any(FOUND_BY[bug] in violation for violation in loop.violations)
+
+    with KillLoop(tmp_path, seed=1, bug=bug) as loop:
+        while loop.kills < 10 and not caught():
+            loop.kill_once(Moment("p"))
+            loop.settle()
+    assert caught(), loop.violations

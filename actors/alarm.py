@@ -39,8 +39,9 @@ class Alarm:
         heapq.heappush(self._retries, (cell.retry_at, cell.box, cell))
         self.wake()
 
+    @trio.lowlevel.enable_ki_protection
     async def run(self) -> None:
-        """Ring for ever."""
+        """Ring for ever; a Ctrl-C must not leave a timer half fired."""
         runtime = self._runtime
         next_sweep = runtime.clock() + self._idle_s
         while True:

@@ -117,7 +117,8 @@ class Note:
 
 def _evaluate(annotation: Any, namespace: Mapping[str, Any], names: dict[str, Any]) -> Any:
     holder = type("holder", (), {"__annotations__": {"it": annotation}})
-    hints = typing.get_type_hints(holder, dict(namespace), names, include_extras=True)
+    known = namespace if isinstance(namespace, dict) else dict(namespace)
+    hints = typing.get_type_hints(holder, known, names, include_extras=True)
     return hints["it"]
 
 

@@ -52,6 +52,8 @@ class Cell:
         "head",
         "kind",
         "known",
+        "last",
+        "last_end",
         "life",
         "loaded",
         "lsn",
@@ -85,6 +87,10 @@ class Cell:
         self.failed_at = record.failed_at
         self.park_at = record.park_at
         self.handled = record.handled
+        self.last = record.last
+        """First sequence of the last segment on disk; -1 if there is none."""
+        self.last_end = -1
+        """Sequence after the last segment's last message; -1 if that was not looked up."""
 
         self.kind: ActorType | None = None
         self.actor: Actor | None = None
@@ -123,6 +129,7 @@ class Cell:
             self.failed_at,
             self.park_at,
             self.handled,
+            self.last,
         )
 
     def key(self) -> bytes:

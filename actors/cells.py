@@ -178,12 +178,13 @@ class Cells:
 
     def refill(self, cell: Cell) -> bool:
         """Read more of a mailbox into memory; False if what is next is not on disk yet."""
-        start = cell.known
+        # The last segment we know may have been filled up since.
+        start = cell.segments[-1][0] if cell.segments else 0
         for first, end in cell.segments:
             if first <= cell.loaded < end:
                 start = first
                 break
-        lower = pair_key(cell.box, start if cell.segments else 0)
+        lower = pair_key(cell.box, start)
         while True:
             rows = self._ledger.store.scan(Table.MAIL, lower, pair_key(cell.box + 1, 0), limit=PAGE)
             for key, value in rows:
@@ -211,7 +212,10 @@ class Cells:
         end = first + len(raws)
         if end <= cell.head:
             return
-        if end > cell.known:
+        if cell.segments and cell.segments[-1][0] == first:
+            cell.segments[-1] = (first, max(end, cell.segments[-1][1]))
+            cell.known = cell.segments[-1][1]
+        elif end > cell.known:
             # Its first messages may be done, where an earlier run of the node left off.
             cell.segments.append((first, end))
             cell.known = end

@@ -38,6 +38,11 @@ class Intake:
         self._queue: deque[Place] = deque()
         self._closed: NodeClosed | None = None
 
+    @property
+    def most(self) -> float:
+        """Bytes that can ever fit."""
+        return float("inf") if self._quota is None else self._quota
+
     def check_open(self) -> None:
         """Raise if the node was closed.
 

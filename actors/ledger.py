@@ -149,6 +149,9 @@ class Ledger:
                 return table_writes[key]
         return self.store.get(table, key)
 
+    def _read_mail(self, key: bytes) -> bytes | None:
+        return self.read(Table.MAIL, key)
+
     def is_deleted(self, table: Table, key: bytes) -> bool:
         """Whether a record that the disk still has is deleted by a batch on its way."""
         for writes in (self.open.writes, self._flight_writes):
@@ -169,6 +172,11 @@ class Ledger:
     def turns_ahead(self) -> int:
         """Turns that are not durable yet."""
         return self.open.turns + (self.flight.turns if self.flight else 0)
+
+    @property
+    def room(self) -> int:
+        """Turns that may still begin before the disk catches up."""
+        return MAX_TURNS_AHEAD - self.turns_ahead
 
     @property
     def far_ahead(self) -> bool:
@@ -222,6 +230,7 @@ class Ledger:
         if now - self._sealed_at >= self._patience_s:
             self.commit()
 
+    @trio.lowlevel.enable_ki_protection
     def try_again(self) -> None:
         """Hand the batch that found the disk full to the writer once more."""
         if self.stalled is not None:
@@ -262,7 +271,7 @@ class Ledger:
             for cell in batch.cells:
                 if cell.phase is Phase.GONE:
                     continue
-                seal_cell(cell, boxes, mail, states)
+                seal_cell(cell, boxes, mail, states, self._read_mail)
         meta = writes.setdefault(Table.META, {})
         meta[COUNTERS_KEY] = pack(self.counters)
         incarnation = self._number >> COUNT_BITS

@@ -38,6 +38,7 @@ class Lives:
 
     # Old mail.
 
+    @trio.lowlevel.enable_ki_protection
     async def wake_backlog(self) -> None:
         """Make the mailboxes active in which mail from before waits, some at a time."""
         runtime = self._runtime
@@ -85,7 +86,10 @@ class Lives:
     def unpark(self, name: str, life: int) -> None:
         """Bury the mail of a mailbox whose actor ended `park` ago, oldest first, and forget it."""
         runtime = self._runtime
-        cell = runtime.cells.find(name)
+        try:
+            cell = runtime.cells.find(name)
+        except Undecodable:
+            return  # its mail waits for somebody to look at the store
         if cell is None or cell.type or cell.life != life or cell.park_at > runtime.now_ns():
             return
         while cell.head < cell.tail:

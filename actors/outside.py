@@ -6,7 +6,7 @@ Ctrl-C cannot leave a half of them there, and the call returns when that batch i
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import trio
@@ -54,8 +54,15 @@ class Outside:
         id: str | None = None,
     ) -> None:
         """Send a message; durable when this returns (G1)."""
-        await self._runtime.intake.admit(size_of(message))
+        await self._runtime.intake.admit(self._size([message]))
         await self._ledger.wait_durable(self._tell_now(ref, message, delay, key, id))
+
+    def _size(self, messages: Sequence[Message[Any, Any]]) -> int:
+        """Bytes of some bodies: a cheap upper bound, unless that would turn them away."""
+        bound = sum(map(size_of, messages))
+        if bound <= min(MAX_BYTES_AT_ONCE, self._runtime.intake.most):
+            return bound
+        return sum(len(message.body()) for message in messages)
 
     @trio.lowlevel.enable_ki_protection
     def _tell_now(
@@ -86,7 +93,7 @@ class Outside:
             TypeError: a message belongs to another actor's class; nothing was sent.
         """
         sends = list(pairs)
-        size = sum(size_of(message) for _, message in sends)
+        size = self._size([message for _, message in sends])
         if len(sends) > MAX_AT_ONCE or size > MAX_BYTES_AT_ONCE:
             raise Overloaded(
                 f"{len(sends)} messages of {size} bytes are too much for one commit: "
@@ -126,7 +133,7 @@ class Outside:
         limit = float("inf") if timeout is None else in_seconds(timeout, "timeout=")
         deadline = trio.current_time() + limit
         with trio.move_on_at(deadline) as patience:
-            await self._runtime.intake.admit(size_of(message))
+            await self._runtime.intake.admit(self._size([message]))
         if patience.cancelled_caught:
             raise AskTimeout(f"{message!r} was not taken in within {timeout} s: {self._runtime.intake.why()}")
         ask, mark, number = self._ask_now(ref, message, id)

@@ -88,7 +88,11 @@ class Requests:
     def _settle(
         self, asker: str, number: int, cause: int, value: bytes | None, failure: Failure | None
     ) -> None:
-        cell = self._runtime.cells.find(asker)
+        try:
+            cell = self._runtime.cells.find(asker)
+        except Undecodable as error:
+            log.warning("the answer of a request of %s is dropped: %s", asker, error)
+            return
         if cell is None:
             return
         key = pair_key(cell.box, number)

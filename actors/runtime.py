@@ -109,6 +109,7 @@ class Runtime:
 
     # Running.
 
+    @trio.lowlevel.enable_ki_protection  # trio itself has none in start_soon
     async def run(self, nursery: trio.Nursery) -> None:
         """Start the tasks of the node in a nursery."""
         self._nursery = nursery

@@ -2,34 +2,45 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import msgspec
 
+from ..mailbox.errors import Undecodable
 from ..mailbox.records import pack_segments, pair_key, seal
+from ..mailbox.segments import has_room, open_segment
 from .cell import Cell
 
 _encode = msgspec.msgpack.Encoder().encode
 
+Changes = dict[bytes, bytes | None]
+Read = Callable[[bytes], bytes | None]
 
-def seal_cell(
-    cell: Cell,
-    boxes: dict[bytes, bytes | None],
-    mail: dict[bytes, bytes | None],
-    states: dict[bytes, bytes | None],
-) -> None:
-    """Add what the open batch writes of a cell to the writes of three tables."""
+
+def seal_cell(cell: Cell, boxes: Changes, mail: Changes, states: Changes, read: Read) -> None:
+    """Add what the open batch writes of a cell to the changes of three tables.
+
+    Args:
+        cell: whose mail and state go to disk.
+        boxes, mail, states: the changes of the tables of these names.
+        read: the latest value of a key of MAIL.
+    """
     key = cell.key()
-    boxes[key] = seal(_encode(cell.record()))
     if cell.state_touched:
         cell.state_touched = False
         states[key] = seal(cell.state) if cell.type else None
     segments, head = cell.segments, cell.head
     while segments and segments[0][1] <= head:
-        mail[pair_key(cell.box, segments.popleft()[0])] = None
+        first = segments.popleft()[0]
+        mail[pair_key(cell.box, first)] = None
+        if first == cell.last:
+            cell.last = -1
     if cell.fresh:
-        _seal_fresh(cell, mail)
+        _seal_fresh(cell, mail, read)
+    boxes[key] = seal(_encode(cell.record()))
 
 
-def _seal_fresh(cell: Cell, mail: dict[bytes, bytes | None]) -> None:
+def _seal_fresh(cell: Cell, mail: Changes, read: Read) -> None:
     """Write the messages of this batch that are still waiting; the others never existed."""
     fresh = cell.fresh
     first = cell.tail - len(fresh)
@@ -39,8 +50,38 @@ def _seal_fresh(cell: Cell, mail: dict[bytes, bytes | None]) -> None:
     if handled > 0:
         first, fresh = cell.head, fresh[handled:]
     cell.fresh = []
-    for start, end, value in pack_segments(first, [item.encode() for item in fresh]):
+    if not fresh:
+        return
+    envelopes = [item.encode() for item in fresh]
+    for start, end, value in pack_segments(first, envelopes, _last(cell, first, envelopes[0], read)):
         mail[pair_key(cell.box, start)] = value
-        if known:
-            cell.segments.append((start, end))
-            cell.known = end
+        cell.last, cell.last_end = start, end
+        _note(cell, start, end, known=known)
+
+
+def _last(cell: Cell, first: int, envelope: bytes, read: Read) -> tuple[int, bytes] | None:
+    """The last segment, if it is whole, ends where the new mail begins, and has room for some.
+
+    It always does end there, unless it was damaged: mail must not be put behind a broken length.
+    """
+    if cell.last < 0:
+        return None
+    value = read(pair_key(cell.box, cell.last))
+    if value is None or not has_room(value, envelope):
+        return None
+    if cell.last_end < 0:
+        try:
+            cell.last_end = cell.last + len(open_segment(value))
+        except Undecodable:
+            return None
+    return (cell.last, value) if cell.last_end == first else None
+
+
+def _note(cell: Cell, start: int, end: int, *, known: bool) -> None:
+    """Keep what is known of the segments on disk true."""
+    if cell.segments and cell.segments[-1][0] == start:
+        cell.segments[-1] = (start, end)
+        cell.known = end
+    elif known:
+        cell.segments.append((start, end))
+        cell.known = end

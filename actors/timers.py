@@ -179,4 +179,7 @@ class Timers:
                 ledger.counters.discarded += 1
                 return
             ledger.write_record(Table.KEYED, record_key, Keyed(due, number, fired=True))
-        runtime.sending.deliver(timer.to, mail)
+        try:
+            runtime.sending.deliver(timer.to, mail)
+        except Undecodable as error:
+            runtime.sending.bury_bytes(timer.envelope, timer.to, str(error))

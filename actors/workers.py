@@ -151,7 +151,7 @@ class Workers:
             return None
         cell.phase = RUNNING
         cell.used_at = self._clock()
-        turns = self._schedule.quantum
+        turns = min(self._schedule.quantum, self._ledger.room)
         while turns:
             mail = self._head(cell)
             if mail is None:

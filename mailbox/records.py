@@ -99,6 +99,8 @@ class Box(msgspec.Struct, array_like=True, gc=False):
     """When the mail of a mailbox without an actor dies, ns; 0 for never."""
     handled: int
     """Messages handled since the mailbox was made."""
+    last: int = -1
+    """First sequence of the last segment, which new mail may join; -1 if there is none."""
 
 
 class Timer(msgspec.Struct, array_like=True, gc=False):

@@ -1,8 +1,9 @@
 """Segments: the values of MAIL, each with many messages of one mailbox in order.
 
-A segment is written whole by one commit and deleted whole when its last message is done; between, the
-mailbox's head says where in it we are. So no work on the disk is done for each message. Every
-message has a length and a checksum of its own: a damaged one does not take the others along.
+A segment is deleted whole when its last message is done; until then the mailbox's head says where in it
+we are. So no work on the disk is done for each message. New mail joins the last segment while that
+has room, so that a backlog lies in full pages. Every message has a length and a checksum of its own: a
+damaged one does not take the others along.
 """
 
 import struct
@@ -19,11 +20,27 @@ SEGMENT_BYTES: Final = 4000
 _frame = Struct(">II")
 
 
-def pack_segments(first: int, envelopes: Iterable[bytes]) -> list[tuple[int, int, bytes]]:
-    """Envelopes in order as segments: (first sequence, sequence after the last, value)."""
+def has_room(segment: bytes, envelope: bytes) -> bool:
+    """Whether an envelope may join a segment."""
+    return len(segment) + _frame.size + len(envelope) <= SEGMENT_BYTES
+
+
+def pack_segments(
+    first: int, envelopes: Iterable[bytes], last: tuple[int, bytes] | None = None
+) -> list[tuple[int, int, bytes]]:
+    """Envelopes in order as segments: (first sequence, sequence after the last, value).
+
+    Args:
+        first: sequence of the first envelope.
+        envelopes: what the segments will hold.
+        last: a segment to fill up first, as (its first sequence, its value); its messages end where
+            `first` begins.
+    """
     segments: list[tuple[int, int, bytes]] = []
     parts: list[bytes] = []
     size, start, sequence = 0, first, first
+    if last is not None:
+        start, parts, size = last[0], [last[1]], len(last[1])
     for envelope in envelopes:
         if parts and size + _frame.size + len(envelope) > SEGMENT_BYTES:
             segments.append((start, sequence, b"".join(parts)))

@@ -10,9 +10,13 @@ What counts is the time a commit *waits*, not the time it computes, since comput
 any thread. A commit beside a busy loop cannot be measured (it waits for the loop, too), so
 from the thread a batch is tried inline now and then, and only these trials can bring the writer back.
 
+While the thread commits, the process's switch interval is 50 µs (`sys.setswitchinterval`); afterwards it is
+what it was. The numbers behind all this are in docs/decisions/0003.
+
 Each commit runs begin to end on one thread: LMDB's write transactions belong to a thread.
 """
 
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -34,6 +38,9 @@ _ENOUGH: Final = 5
 """With fewer there is no decision."""
 _TRIAL_EVERY: Final = 50
 """Every so many batches in the thread one is tried inline."""
+
+HASTY_S: Final = 0.00005
+"""The interpreter's switch interval while the thread commits, seconds."""
 
 
 class Committing(Protocol):
@@ -102,6 +109,8 @@ class Writer:
         self._thread: _CommitThread | None = None
         self._since_trial = self._commits = self._failures = self._switches = 0
         self._longest = 0.0
+        self._interval = 0.0
+        """The process's switch interval, to be put back when the flight lands; 0 if it was not changed."""
         self._closed = False
 
     @property
@@ -144,6 +153,10 @@ class Writer:
     def _commit_in_thread(self, flight: "_Flight") -> None:
         if self._thread is None:
             self._thread = _CommitThread(self._run, self._return)
+        # The thread needs the interpreter lock back after each call into LMDB, and a busy loop gives it
+        # up only when asked, a switch interval later: by default 5 ms, for each of dozens of calls.
+        self._interval = sys.getswitchinterval()
+        sys.setswitchinterval(min(self._interval, HASTY_S))
         self._thread.give(flight)
 
     def _run(self, flight: "_Flight") -> None:
@@ -165,6 +178,9 @@ class Writer:
         if self._flight is not flight:
             return
         self._flight = None
+        if self._interval:
+            sys.setswitchinterval(self._interval)
+            self._interval = 0.0
         self._seconds.append(flight.seconds)
         self._longest = max(self._longest, flight.seconds)
         if flight.error is None:

@@ -29,7 +29,8 @@ def main() -> int:
         print(f"BROKEN: {error}\nThe store is kept: {store}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print(f"\nInterrupted. To go on: python {sys.argv[0]} --store {store}", file=sys.stderr)
+        again = f"python {Path(__file__).parent} --store {store} --root {options.root}"
+        print(f"\nInterrupted. To go on: {again}", file=sys.stderr)
         return 130
 
 

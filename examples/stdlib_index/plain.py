@@ -25,4 +25,7 @@ def plain_index(root: Path) -> Index:
 
 if __name__ == "__main__":
     expect_trees()
-    save(plain_index(Path(sys.argv[1])), Path(sys.argv[2]))
+    try:
+        save(plain_index(Path(sys.argv[1])), Path(sys.argv[2]))
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None

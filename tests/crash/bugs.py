@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable
+from typing import Any
 
 from callboard.actors.ledger import Ledger
 from callboard.mailbox.disk import DiskStore
@@ -36,9 +37,15 @@ def install(bug: str, tell: Callable[[], None]) -> None:
         "early-removal": remove_mail_first,
         "state-outside": commit_states_first,
     }[bug]
-    DiskStore.commit = lambda store, writes: broken(store, writes, rest)  # type: ignore[method-assign]
+
+    def commit(store: DiskStore, writes: Writes) -> None:
+        broken(store, writes, rest)
+
+    stores: Any = DiskStore
+    stores.commit = commit
     if bug == "early-ack":
-        Ledger.wait_durable = return_at_once  # type: ignore[method-assign]
+        ledgers: Any = Ledger
+        ledgers.wait_durable = return_at_once
 
 
 async def return_at_once(_: Ledger, __: int) -> None:
@@ -63,11 +70,10 @@ def remove_mail_first(store: DiskStore, writes: Writes, rest: Rest) -> None:
             box.head = min(new.head, box.tail)
             removed[key] = pack(box)
     if removed:
-        gone = {key: value for key, value in writes.get(Table.MAIL, {}).items() if value is None}
-        _commit(
-            store,
-            {Table.META: {COUNTERS_KEY: pack(counters)}, Table.BOXES: removed, Table.MAIL: gone},
-        )
+        gone: dict[bytes, bytes | None] = {
+            key: value for key, value in writes.get(Table.MAIL, {}).items() if value is None
+        }
+        _commit(store, {Table.META: {COUNTERS_KEY: pack(counters)}, Table.BOXES: removed, Table.MAIL: gone})
         rest()
     _commit(store, writes)
 

@@ -85,8 +85,15 @@ class Recorder(Listener, type_name="crash.Recorder"):
 
     @handler
     async def note_slowly(self, stream: str, number: int) -> int:
+        """Once it has waited, the message and the state under it are on disk, so an effect may follow."""
         await trio.sleep(0.0005 * (number % 3))
+        self.effect(f"{self.turn.ref.name}/{stream}/{number}", stream, number)
         return await self.note(stream, number)
+
+    def effect(self, key: str, stream: str, number: int) -> None:
+        """An effect outside shows the state under it, which must be the same however often it is repeated."""
+        line = f"{key} {self.turn.ref.name} {stream} {number} {self.count}"
+        append(Path(os.environ[EFFECTS]), line.encode())
 
     @handler(retry=TWICE_AGAIN)
     async def note_stumbling(self, stream: str, number: int) -> int:
@@ -108,9 +115,7 @@ class Recorder(Listener, type_name="crash.Recorder"):
 
     @handler
     async def note_with_effect(self, stream: str, number: int) -> int:
-        """An effect outside shows the state under it, which must be the same however often it is repeated."""
-        key = await self.turn.effect_key()
-        append(Path(os.environ[EFFECTS]), f"{key} {self.turn.ref.name} {stream} {number} {self.count}".encode())
+        self.effect(await self.turn.effect_key(), stream, number)
         if number % 2:
             await trio.sleep(0.001)
         return await self.note(stream, number)
@@ -157,7 +162,7 @@ class Account(Listener, type_name="crash.Account"):
             raise Short(f"{amount} is more than {self.balance}")
         self.balance -= amount
         if amount % 5 == 0:
-            await trio.sleep(0)
+            await trio.lowlevel.checkpoint()
         if amount % 7 == 0:
             raise ValueError("no sevens")
         return amount

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
+from itertools import pairwise
 
 import attrs
 
@@ -48,7 +49,7 @@ def calls_of(notes: list[Line]) -> Iterator[Call]:
     """The calls in one sender's notes, in order."""
     for line, after in zip(notes, [*notes[1:], None], strict=True):
         if isinstance(line, Tried):
-            keys = [key for span in line.spans for key in span.keys()]
+            keys = [key for span in line.spans for key in span.messages()]
             acked = isinstance(after, Acked)
             yield Call(line.how, keys, acked, after.reply if isinstance(after, Acked) else None)
 
@@ -114,7 +115,7 @@ def in_order(heard: dict[Pair, list[int]], dead: list[DeadView]) -> Iterator[str
             deaths[key[:2]].append(key[2])
     for what, lists in (("handled", heard), ("dead", deaths)):
         for pair, numbers in lists.items():
-            swaps = [(one, two) for one, two in zip(numbers, numbers[1:], strict=False) if one >= two]
+            swaps = [(one, two) for one, two in pairwise(numbers) if one >= two]
             yield from told(f"{what} out of order at {pair}", swaps)
 
 
@@ -189,8 +190,9 @@ def dead_letters(evidence: Evidence) -> Iterator[str]:
     kinds = Counter((letter.letter.handler, letter.reason) for letter in evidence.dead)
     yield from told("dead letters nobody expected", kinds.keys() - EXPECTED_DEAD)
     hatched = sum(shown.facts.get("hatched", 0) for shown in evidence.shown.values())
-    if kinds["late", "unclaimed"] != hatched:
-        yield f"{hatched} chicks were told something after their end, {kinds['late', 'unclaimed']} letters say so"
+    unclaimed = kinds["late", "unclaimed"]
+    if unclaimed != hatched:
+        yield f"{hatched} chicks were told something after their end, and {unclaimed} letters say so"
 
 
 def told(what: str, cases: Iterable[object]) -> Iterator[str]:

@@ -22,7 +22,7 @@ class Span(msgspec.Struct, frozen=True, array_like=True):
     first: int
     last: int
 
-    def keys(self) -> Iterator[Key]:
+    def messages(self) -> Iterator[Key]:
         """Each message by its own key."""
         return ((self.to, self.stream, number) for number in range(self.first, self.last + 1))
 

@@ -55,14 +55,18 @@ class Moment:
     """How often it says it before."""
     seconds: float = 0.0
     """How long after that."""
+    closing: float | None = None
+    """If it is to be closing when it is killed: how long after a SIGINT."""
 
 
 def draw_moment(rng: random.Random) -> Moment:
-    """A moment to kill: mostly at any time, sometimes while it opens or right at an acknowledgement."""
+    """A moment to kill: mostly at any time, sometimes as it opens, acknowledges, or closes."""
     kind = rng.random()
     if kind < 0.1:
         return Moment("o", seconds=rng.uniform(0, 0.03))
-    if kind < 0.4:
+    if kind < 0.2:
+        return Moment("r", seconds=rng.uniform(0.02, 0.3), closing=rng.uniform(0, 0.05))
+    if kind < 0.45:
         return Moment(".", rng.randrange(1, 150))
     return Moment("r", seconds=rng.uniform(0.02, 0.4))
 
@@ -168,8 +172,13 @@ class KillLoop:
         if heard and moment.seconds:
             child.listen(NEVER, 1, moment.seconds)
         early = not heard or child.code is not None
+        allowed = {EXIT_CODES[number]}
+        if moment.closing is not None and not early:
+            os.kill(child.pid, signal.SIGINT)
+            child.listen(NEVER, 1, moment.closing)
+            allowed.add(EXIT_CODES[signal.SIGINT])
         child.kill(number)
-        if early or child.code != EXIT_CODES[number]:
+        if early or child.code not in allowed:
             raise Ended(
                 f"run {job.run} was sent {number.name} at {moment}, ended with {child.code} and said "
                 f"{child.said!r}\n{self.stderr()}"

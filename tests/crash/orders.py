@@ -43,13 +43,18 @@ class Bomb(Actor, type_name="crash.Bomb"):
 
     @handler
     async def explode(self, fuse: str, how: str) -> int:
-        if Path(fuse).exists():
-            Path(fuse).unlink()
-            if how == "exit":
-                os._exit(9)
-            ctypes.string_at(0)
+        burn(Path(fuse), how)
         self.survived += 1
         return self.survived
+
+
+def burn(fuse: Path, how: str) -> None:
+    """End this process, if there is a fuse to burn."""
+    if fuse.exists():
+        fuse.unlink()
+        if how == "exit":
+            os._exit(9)
+        ctypes.string_at(0)
 
 
 def say(text: str) -> None:
@@ -69,7 +74,7 @@ def sleepy(store: str, seconds: str) -> None:
 
 
 def explosive(store: str, fuse: str, how: str) -> None:
-    """Mail for a counter, a message that ends the process, and more mail for the counter; then who is left."""
+    """A message that ends the process, and mail for somebody else; in the next run, what became of it."""
 
     async def program() -> None:
         async with open_node(store) as node:
@@ -92,16 +97,18 @@ def forking(store: str) -> None:
     async def program() -> None:
         async with open_node(store) as node:
             sleeper = await node.spawn(Sleeper(), name="sleeper")
-            child = os.fork()
-            if not child:
-                _be_the_child(node)
-            os.waitpid(child, 0)
+            fork_and_wait(node)
             say(str(await sleeper.ask(Sleeper.count())))
 
     trio.run(program)
 
 
-def _be_the_child(node: Node) -> None:
+def fork_and_wait(node: Node) -> None:
+    """Let a child try to read the store, and say what it is told."""
+    child = os.fork()
+    if child:
+        os.waitpid(child, 0)
+        return
     try:
         read_counters(node.store)
     except StoreForked as error:

@@ -10,6 +10,7 @@ import os
 import random
 import time
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import trio
@@ -23,7 +24,7 @@ from callboard.mailbox.writer import Writer
 from . import bugs
 from .cast import EFFECTS, Listener, Shown
 from .journal import Journal
-from .senders import Roster, Sender
+from .senders import Roster, Sender, start_soon
 
 PARK_S = 0.15
 FLOOD = 4500
@@ -83,7 +84,7 @@ async def _main(job: Job, place: Path) -> None:
         tell_harness("r")
         async with trio.open_nursery() as nursery:
             for sender in senders:
-                nursery.start_soon(sender.catch_up if job.drain else sender.send)
+                start_soon(nursery, sender.catch_up if job.drain else sender.send)
         final = Final({}, await _drain(node))
         for ref in roster.listeners:
             final.shown[ref.name] = msgspec.json.decode(await ref.ask(Listener.show()), type=Shown)
@@ -115,7 +116,8 @@ async def _drain(node: Node) -> int:
 
 def _arrange_commits(job: Job, rng: random.Random) -> None:
     """Commit where, and as slowly as, the job says."""
-    Writer.__init__.__kwdefaults__["mode"] = job.writer  # type: ignore[index]
+    writers: Any = Writer
+    writers.__init__.__kwdefaults__["mode"] = job.writer
     if not job.lag:
         return
     commit = DiskStore.commit
@@ -125,4 +127,5 @@ def _arrange_commits(job: Job, rng: random.Random) -> None:
         commit(store, writes)
         time.sleep(rng.uniform(0, job.lag) * rng.randrange(2))
 
-    DiskStore.commit = slow_commit  # type: ignore[method-assign]
+    stores: Any = DiskStore
+    stores.commit = slow_commit

@@ -19,6 +19,12 @@ Make = Callable[[str, int], Message[Any, Any]]
 DELAYS = {"soon": 0.004, "later": 0.03}
 
 
+@trio.lowlevel.enable_ki_protection
+def start_soon(nursery: trio.Nursery, function: Callable[..., Awaitable[None]], *args: object) -> None:
+    """Start a task; trio itself does not survive a Ctrl-C in the middle of that."""
+    nursery.start_soon(function, *args)
+
+
 class Roster:
     """Everybody in the cast, by kind."""
 
@@ -44,7 +50,7 @@ class Roster:
         async with trio.open_nursery() as nursery:
             for refs, kind in made:
                 for ref in refs:
-                    nursery.start_soon(self._spawn, kind, ref.name)
+                    start_soon(nursery, self._spawn, kind, ref.name)
 
     async def _spawn(self, kind: Callable[[], Actor], name: str) -> None:
         await self.node.spawn(kind(), name=name)
@@ -159,34 +165,35 @@ class Sender:
     async def _make_with_id(self, call: Tried) -> None:
         span = call.spans[0]
         to = self._roster.node.ref(Recorder, span.to)
-        id = f"{span.stream}/{span.first}"
+        once = f"{span.stream}/{span.first}"
         message = Recorder.note(span.stream, span.first)
         if call.how == "id":
-            await self._call("id", [span], lambda: to.tell(message, id=id))
+            await self._call("id", [span], lambda: to.tell(message, id=once))
             if self._rng.random() < 0.2:
-                await to.tell(message, id=id)
+                await to.tell(message, id=once)
             return
         replies: list[int] = []
 
         async def ask() -> int:
             async with trio.open_nursery() as nursery:
                 for _ in range(self._rng.randrange(1, 3)):
-                    nursery.start_soon(note_reply)
+                    start_soon(nursery, note_reply)
             return replies[0]
 
         async def note_reply() -> None:
-            replies.append(await to.ask(message, id=id))
+            replies.append(await to.ask(message, id=once))
 
         await self._call("askid", [span], ask)
         if len(set(replies)) > 1:
-            self._journal.odd(f"the id {id} got the replies {replies}")
+            self._journal.odd(f"the id {once} got the replies {replies}")
 
     async def tell_delayed(self) -> None:
         word = self._rng.choice(list(DELAYS))
         await self._tell_late("delayed", f"{self.name}.{word}", DELAYS[word])
 
     async def tell_keyed(self) -> None:
-        await self._tell_late("keyed", f"{self.name}.keyed", self._rng.choice((0, 0.003, 0.02)), key=self.name)
+        delay = self._rng.choice((0, 0.003, 0.02))
+        await self._tell_late("keyed", f"{self.name}.keyed", delay, key=self.name)
 
     async def _tell_late(self, how: str, stream: str, delay: float, key: str | None = None) -> None:
         to = self._mine[0]
@@ -206,9 +213,7 @@ class Sender:
 
     async def question(self) -> None:
         asker = self._rng.choice(self._roster.askers)
-        await self._tell(
-            asker, lambda stream, number: Asker.question(stream, number, self._roster.sluggard)
-        )
+        await self._tell(asker, lambda stream, number: Asker.question(stream, number, self._roster.sluggard))
 
     async def hatch(self) -> None:
         await self._tell(self._roster.hive, Hive.hatch)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import attrs
 
@@ -25,7 +25,6 @@ from callboard.mailbox.records import (
     open_key,
     open_pair,
     open_segment,
-    pair_key,
     timer_key,
     unpack,
     unseal,
@@ -147,7 +146,7 @@ def timers(contents: Contents) -> Iterator[str]:
             if key in armed:
                 yield f"two timers have the key {timer.key!r} of {timer.setter!r}"
             armed[key] = at
-    waiting = {envelope.extra.get(Extra.TIMER, [0, 0])[1] for envelope in queued(contents)}
+    waiting = {timer_of(envelope) for envelope in queued(contents)}
     for key, holder in contents.keyed.items():
         at = (holder.due, holder.number)
         if not holder.fired and armed.pop(key, None) != at:
@@ -160,14 +159,18 @@ def timers(contents: Contents) -> Iterator[str]:
 
 def requests(contents: Contents) -> Iterator[str]:
     """A request with a limit has its timer; a timer for one has its request."""
-    limits = {
-        at: timer.number for at, timer in contents.timers.items() if timer.kind == TimerKind.REQUEST
-    }
+    limits = {at: timer.number for at, timer in contents.timers.items() if timer.kind == TimerKind.REQUEST}
     for (_, number), request in contents.requests.items():
         if request.due and limits.pop((request.due, request.timer), None) != number:
             yield f"the request {number} has lost its time-out"
     if limits:
         yield f"time-outs without a request: {limits}"
+
+
+def timer_of(envelope: Envelope) -> int:
+    """The number of the keyed timer that a message was; 0 if it was none."""
+    due_and_number: Any = envelope.extra.get(Extra.TIMER, (0, 0))
+    return int(due_and_number[1])
 
 
 def numbers(contents: Contents) -> Iterator[str]:

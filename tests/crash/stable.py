@@ -12,6 +12,8 @@ import traceback
 
 import msgspec
 
+from callboard.actors.errors import is_group
+
 from . import program
 
 BOOT = "import sys; sys.path.append(sys.argv[1]); from tests.crash import stable; stable.main()"
@@ -45,6 +47,6 @@ def _live(job: program.Job) -> None:
 
 def is_interrupt(error: BaseException) -> bool:
     """Whether it is a Ctrl-C and nothing else; the nurseries that it came through have wrapped it."""
-    if isinstance(error, BaseExceptionGroup):
-        return error.split(KeyboardInterrupt)[1] is None
+    if is_group(error):
+        return all(is_interrupt(each) for each in error.exceptions)
     return isinstance(error, KeyboardInterrupt)

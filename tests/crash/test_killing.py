@@ -22,9 +22,7 @@ def test_nothing_is_lost_doubled_or_reordered_by_ten_kills(tmp_path: Path, specu
 
 @pytest.mark.hunt
 @SPECULATION
-def test_nothing_is_lost_doubled_or_reordered_by_two_hundred_kills(
-    tmp_path: Path, speculation: bool
-) -> None:
+def test_nothing_is_lost_doubled_or_reordered_by_two_hundred_kills(tmp_path: Path, speculation: bool) -> None:
     seed = random.SystemRandom().randrange(1 << 32)
     with KillLoop(tmp_path, seed=seed, speculation=speculation) as loop:
         loop.run(200)

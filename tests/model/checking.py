@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 
 from .driving import Root, Story
-from .pawns import ATTEMPTS, WITNESS, Program, children, fate
+from .pawns import ATTEMPTS, WITNESS, Program, Step, children, fate
 
 
 class Audit:
@@ -49,19 +49,21 @@ class Audit:
             if step[0] == "request":
                 self.answer(child, step)
 
-    def answer(self, token: str, step: tuple[object, ...]) -> None:
+    def answer(self, token: str, step: Step) -> None:
         """Find the one answer of a request."""
         _, _, program, timeout = step
-        end = fate(program)  # type: ignore[arg-type]
+        end = fate(program)
         told = {"done": "reply", "refused": "refused", "dead": "failed"}[end]
-        found = [kind for kind in ("reply", "refused", "failed", "timed_out") if self.logged[f"{token}!{kind}"]]
+        found = [
+            kind for kind in ("reply", "refused", "failed", "timed_out") if self.logged[f"{token}!{kind}"]
+        ]
         allowed = [[told], ["timed_out"]] if timeout is not None else [[told]]
         assert found in allowed, f"the request {token} heard {found}, expected {told}"
         self.expected.add(f"{token}!{found[0]}")
         self.answers += 1
 
 
-def _is_keyed(step: tuple[object, ...]) -> bool:
+def _is_keyed(step: Step) -> bool:
     return step[0] == "after" and step[2] is not None
 
 
@@ -113,7 +115,7 @@ def _in_order(story: Story) -> None:
     place = {token: (name, at) for name, log in logs.items() for at, token in enumerate(log)}
     told: dict[tuple[str, str], list[tuple[tuple[int, ...], str]]] = defaultdict(list)
     for number, root in enumerate(story.roots):
-        if root.how != "delayed" and root.how != "marked":
+        if root.how not in {"delayed", "marked"}:
             told["", root.to].append(((number,), root.token))
         _told_by_turns(root.token, root.program, place, told)
     for (sender, receiver), messages in told.items():

@@ -148,8 +148,8 @@ class Driver:
     async def _tell(self, root: Root, delay: float = 0.0) -> None:
         due = wall_clock() + delay if delay else 0.0
         message = Pawn.act(root.token, encode(root.program), due)
-        id = root.token if root.how == "marked" else None
-        await self._node.ref(Pawn, root.to).tell(message, delay=delay, id=id)
+        mark = root.token if root.how == "marked" else None
+        await self._node.ref(Pawn, root.to).tell(message, delay=delay, id=mark)
         root.acked = True
 
     async def _tell_all(self, roots: list[Root]) -> None:
@@ -188,7 +188,7 @@ def wall_clock() -> float:
 
 async def carry_out(plan: list[Step], **options: Any) -> Story:
     """Carry out a plan over a fresh store."""
-    WITNESS.__init__()
+    WITNESS.clear()
     async with trio.open_nursery() as nursery:
         story = await Driver(nursery, park=None, seed=0, **options).story(plan)
         nursery.cancel_scope.cancel()

@@ -29,14 +29,19 @@ class No(Refusal):
 class Witness:
     """What handlers did outside the store; it forgets nothing in a crash."""
 
-    went_on: set[str] = attrs.field(factory=set)
+    went_on: set[str] = attrs.field(factory=set[str])
     """Tokens whose handler was resumed, or got an effect key: durable from then on (G6)."""
-    keys: dict[str, set[str]] = attrs.field(factory=dict)
+    keys: dict[str, set[str]] = attrs.field(factory=dict[str, set[str]])
     """Effect keys by token."""
-    refused: set[str] = attrs.field(factory=set)
+    refused: set[str] = attrs.field(factory=set[str])
     """Tokens that were refused; some of those refusals a crash may have undone."""
-    early: list[str] = attrs.field(factory=list)
+    early: list[str] = attrs.field(factory=list[str])
     """Delayed messages that came before their time."""
+
+    def clear(self) -> None:
+        """Begin anew."""
+        for noted in (self.went_on, self.keys, self.refused, self.early):
+            noted.clear()
 
 
 WITNESS = Witness()
@@ -45,7 +50,7 @@ WITNESS = Witness()
 class Archive(Actor, type_name="model.Archive"):
     """Keeps what pawns logged before they stopped."""
 
-    logs: dict[str, list[str]] = attrs.field(factory=dict)
+    logs: dict[str, list[str]] = attrs.field(factory=dict[str, list[str]])
 
     @handler
     async def keep(self, name: str, log: list[str]) -> None:
@@ -55,7 +60,7 @@ class Archive(Actor, type_name="model.Archive"):
 class Pawn(Actor, type_name="model.Pawn"):
     """Logs the token of each message it handled, after doing the message's program."""
 
-    log: list[str] = attrs.field(factory=list)
+    log: list[str] = attrs.field(factory=list[str])
 
     @handler(retry=Retry(attempts=ATTEMPTS, wait=1, jitter=0))
     async def act(self, token: str, program: str, not_before: float = 0.0) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import attrs
 import msgspec
 
@@ -43,10 +45,13 @@ class Ended:
 def read(store: MemoryStore) -> Ended:
     """Read everything."""
     boxes = {open_key(key): unpack(Box, value) for key, value in store.scan(Table.BOXES)}
-    states = {open_key(key): msgspec.msgpack.decode(unseal(value)) for key, value in store.scan(Table.STATES)}
-    before: dict[str, list[str]] = next(
-        (states[number]["logs"] for number, box in boxes.items() if box.name == "archive"), {}
-    )
+    states: dict[int, dict[str, Any]] = {
+        open_key(key): msgspec.msgpack.decode(unseal(value)) for key, value in store.scan(Table.STATES)
+    }
+    before: dict[str, list[str]] = {}
+    for number, box in boxes.items():
+        if box.name == "archive":
+            before = states[number]["logs"]
     pawns = {box.name: states[number]["log"] for number, box in boxes.items() if box.type == "model.Pawn"}
     letters = [unpack(Dead, value) for _, value in store.scan(Table.DEAD)]
     timers = [unpack(Timer, value) for _, value in store.scan(Table.TIMERS)]
@@ -81,4 +86,4 @@ def _queued(store: MemoryStore, boxes: dict[int, Box]) -> list[str]:
 
 def _token(envelope: Envelope) -> str:
     body = msgspec.msgpack.decode(envelope.body)
-    return str(body["token"] if "token" in body else "archive")
+    return str(body.get("token", "archive"))

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from typing import Any
+
 import attrs
 import pytest
 import trio
 
-from callboard import Actor, AskFailed, NodeClosed, Retry, handler, open_node
+from callboard import Actor, AskFailed, Message, NodeClosed, Retry, handler, open_node
 from callboard.mailbox.errors import StoreFailed, StoreFull
 from callboard.mailbox.memory import MemoryStore
 
@@ -18,7 +21,7 @@ ATTEMPTS: list[int] = []
 
 class Stubborn(Actor, type_name="misbehaving.Stubborn"):
     count: int = 0
-    attempts: list[int] = attrs.field(factory=list)
+    attempts: list[int] = attrs.field(factory=list[int])
 
     @handler
     async def add(self, amount: int) -> int:
@@ -51,19 +54,15 @@ class Stubborn(Actor, type_name="misbehaving.Stubborn"):
     async def spin(self) -> None:
         ATTEMPTS.append(self.turn.attempt)
         while True:
-            try:
+            with suppress(trio.Cancelled):
                 await trio.sleep(100)
-            except trio.Cancelled:
-                pass
 
     @handler
     async def spin_and_kick(self) -> None:
         try:
             while True:
-                try:
+                with suppress(trio.Cancelled):
                     await trio.sleep(1000)
-                except trio.Cancelled:
-                    pass
         finally:
             raise ValueError("and a last word")
 
@@ -79,14 +78,12 @@ def fresh_attempts() -> None:
     ATTEMPTS.clear()
 
 
-@pytest.mark.parametrize(
-    "message", [Stubborn.limited(6), Stubborn.swallow(), Stubborn.spin()], ids=repr
-)
-async def test_a_timeout_costs_an_attempt_whatever_the_handler_does(message: object) -> None:
+@pytest.mark.parametrize("message", [Stubborn.limited(6), Stubborn.swallow(), Stubborn.spin()], ids=repr)
+async def test_a_timeout_costs_an_attempt_whatever_the_handler_does(message: Message[Stubborn, Any]) -> None:
     async with open_node(MemoryStore()) as node:
         actor = await node.spawn(Stubborn(), name="actor")
         with pytest.raises(AskFailed) as caught:
-            await actor.ask(message)  # type: ignore[arg-type]  # pyright: ignore
+            await actor.ask(message)
         assert caught.value.failure.error == "HandlerTimeout"
         assert ATTEMPTS == [1, 2, 3]
         assert await actor.ask(Stubborn.add(1)) == 1
@@ -127,11 +124,13 @@ async def test_a_turn_cut_short_by_the_end_of_the_node_costs_no_attempt() -> Non
 
 
 @pytest.mark.parametrize("message", [Stubborn.spin_and_kick(), Stubborn.spin()], ids=repr)
-async def test_a_handler_that_ignores_the_end_is_abandoned_and_runs_again_later(message: object) -> None:
+async def test_a_handler_that_ignores_the_end_is_abandoned_and_runs_again_later(
+    message: Message[Stubborn, Any],
+) -> None:
     store = MemoryStore()
     async with open_node(store, drain=1) as node:
         actor = await node.spawn(Stubborn(), name="actor")
-        await actor.tell(message)  # type: ignore[arg-type]  # pyright: ignore
+        await actor.tell(message)
         await trio.sleep(1)
     assert trio.current_time() < 10
     assert store.reopen().identity.clean
@@ -164,11 +163,15 @@ async def test_a_body_cancelled_in_the_middle_of_a_turn_undoes_it_at_no_cost() -
 @pytest.mark.parametrize("error", [ValueError("mine"), SystemExit(3), KeyboardInterrupt()], ids=repr)
 async def test_what_the_body_raises_arrives_bare(error: BaseException) -> None:
     store = MemoryStore()
-    with pytest.raises(type(error)) as caught:
+
+    async def leave() -> None:
         async with open_node(store) as node:
             actor = await node.spawn(Stubborn(), name="actor")
             await actor.tell(Stubborn.nap(1))
             raise error
+
+    with pytest.raises(type(error)) as caught:
+        await leave()
     assert caught.value is error
     async with open_node(store.reopen()) as node:
         assert await node.ref(Stubborn, "actor").ask(Stubborn.add(0)) == 2
@@ -191,31 +194,38 @@ async def test_a_caller_outside_hears_that_the_node_was_closed() -> None:
         except NodeClosed as error:
             heard.append(str(error))
 
-    async with trio.open_nursery() as nursery:
-        async with open_node(MemoryStore(), drain=1) as node:
-            actor = await node.spawn(Stubborn(), name="actor")
-            nursery.start_soon(ask)
-            await trio.sleep(1)
+    async with trio.open_nursery() as nursery, open_node(MemoryStore(), drain=1) as node:
+        actor = await node.spawn(Stubborn(), name="actor")
+        nursery.start_soon(ask)
+        await trio.sleep(1)
     assert len(heard) == 1
 
 
 async def test_a_broken_disk_ends_the_node_even_if_a_handler_waits_for_it() -> None:
     store = MemoryStore()
-    with pytest.raises(StoreFailed):
+
+    async def live() -> None:
         async with open_node(store) as node:
             actor = await node.spawn(Stubborn(), name="actor")
             store.fail_next(StoreFailed("broken"))
             await actor.tell(Stubborn.nap(1))
 
+    with pytest.raises(StoreFailed):
+        await live()
+
 
 async def test_a_disk_that_breaks_at_the_very_end_is_told() -> None:
     store = MemoryStore()
-    with pytest.raises(StoreFailed):
+
+    async def live() -> None:
         async with open_node(store, drain=1000) as node:
             actor = await node.spawn(Stubborn(), name="actor")
             await actor.tell(Stubborn.nap(10))
             await trio.sleep(1)
             store.fail_next(StoreFailed("broken"))
+
+    with pytest.raises(StoreFailed):
+        await live()
 
 
 async def test_a_disk_that_is_full_for_a_while_at_the_very_end_loses_nothing() -> None:

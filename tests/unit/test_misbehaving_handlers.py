@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 import sys
+from typing import Any
 
 import attrs
 import pytest
 import trio
 
-from callboard import Actor, AskFailed, NotInTurn, Retry, handler, open_node, transient
+from callboard import Actor, AskFailed, Message, NotInTurn, Retry, handler, open_node, transient
 from callboard.mailbox.memory import MemoryStore
 
 pytestmark = pytest.mark.virtual
@@ -24,7 +25,7 @@ class Odd(BaseException):
 
 class Rogue(Actor, type_name="misbehaving.Rogue"):
     count: int = 0
-    attempts: list[int] = attrs.field(factory=list)
+    attempts: list[int] = attrs.field(factory=list[int])
 
     @handler
     async def add(self, amount: int) -> int:
@@ -80,7 +81,7 @@ class Rogue(Actor, type_name="misbehaving.Rogue"):
 
     @handler(retry=ONCE)
     async def undeclared(self) -> None:
-        self.total = 5  # pyright: ignore[reportAttributeAccessIssue]
+        self.total = 5
 
     @handler(retry=ONCE)
     async def delete_state(self) -> None:
@@ -109,13 +110,15 @@ class Rogue(Actor, type_name="misbehaving.Rogue"):
     ],
     ids=repr,
 )
-async def test_what_a_handler_does_wrong_fails_its_turn_and_no_other(message: object, error: str) -> None:
+async def test_what_a_handler_does_wrong_fails_its_turn_and_no_other(
+    message: Message[Rogue, Any], error: str
+) -> None:
     async with open_node(MemoryStore()) as node:
         rogue = await node.spawn(Rogue(), name="rogue")
         other = await node.spawn(Rogue(), name="other")
         await rogue.tell(Rogue.add(1))
         with pytest.raises(AskFailed) as caught:
-            await rogue.ask(message)  # type: ignore[arg-type]  # pyright: ignore
+            await rogue.ask(message)
         assert caught.value.failure.error == error
         assert await rogue.ask(Rogue.add(1)) == 2
         assert await other.ask(Rogue.add(1)) == 1
@@ -151,7 +154,7 @@ async def test_an_exit_in_a_handler_is_tried_again_like_any_failure() -> None:
 class Hooked(Actor, type_name="misbehaving.Hooked"):
     trouble: str
     count: int = 0
-    tries: list[int] = transient(factory=list)
+    tries: list[int] = transient(factory=list[int])
 
     async def started(self) -> None:
         TRIES.append(trio.current_time())
@@ -193,7 +196,8 @@ TRIES: list[float] = []
 
 
 @pytest.mark.parametrize(
-    ("trouble", "says"), [("raise", "ValueError: no"), ("change", "changed"), ("send", "send"), ("tell", "send")]
+    ("trouble", "says"),
+    [("raise", "ValueError: no"), ("change", "changed"), ("send", "send"), ("tell", "send")],
 )
 async def test_an_actor_that_cannot_start_pauses_and_keeps_its_mail(
     trouble: str, says: str, caplog: pytest.LogCaptureFixture

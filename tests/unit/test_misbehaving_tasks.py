@@ -19,7 +19,7 @@ from callboard.mailbox.store import Table
 
 
 class Parent(Actor, type_name="misbehaving.Parent"):
-    seen: list[str] = attrs.field(factory=list)
+    seen: list[str] = attrs.field(factory=list[str])
     outside: list[trio.Nursery] = transient(factory=lambda: NURSERIES)
 
     @handler
@@ -58,7 +58,7 @@ class Parent(Actor, type_name="misbehaving.Parent"):
         for act in (
             lambda: self.turn.after(1, Parent.hear("no")),
             lambda: self.turn.cancel("no"),
-            lambda: self.turn.stop(),
+            self.turn.stop,
             lambda: self.turn.spawn(Parent(), name="no"),
             lambda: self.turn.request(ref, Parent.hear("no")),
         ):

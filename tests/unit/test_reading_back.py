@@ -9,7 +9,7 @@ import trio
 from callboard import Actor, Node, Retry, handler, open_node
 from callboard.actors.cell import WINDOW, Cell
 from callboard.mailbox.memory import MemoryStore
-from callboard.mailbox.records import open_segment, unpack, Dead
+from callboard.mailbox.records import Dead, open_segment, unpack
 from callboard.mailbox.store import Table
 
 pytestmark = pytest.mark.virtual
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.virtual
 
 class Slow(Actor, type_name="reading.Slow"):
     last: int = -1
-    wrong: list[int] = attrs.field(factory=list)
+    wrong: list[int] = attrs.field(factory=list[int])
 
     @handler
     async def take(self, number: int) -> None:

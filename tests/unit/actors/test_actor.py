@@ -5,6 +5,7 @@ import gc
 import random
 import re
 import types
+import weakref
 from collections.abc import Iterator
 from typing import Any, ClassVar, Generic, TypeVar
 
@@ -17,7 +18,16 @@ from callboard.actors.errors import DefinitionError
 from callboard.actors.handler import handler
 from callboard.actors.ref import ActorRef
 
+from . import shop
+
 T = TypeVar("T")
+
+
+@pytest.fixture
+def swept() -> Iterator[None]:
+    """Afterwards a class that cannot work is gone: a node would refuse to open with it."""
+    yield
+    gc.collect()
 
 
 class Crawler(Actor, type_name="test_actor.Crawler"):
@@ -292,6 +302,7 @@ def test_a_class_may_mention_itself_and_classes_that_come_later() -> None:
     assert actor_type(Node).state.live
 
 
+@pytest.mark.usefixtures("swept")
 def test_a_name_that_never_comes_is_named_when_it_is_needed() -> None:
     class Lost(Actor):
         @handler
@@ -302,6 +313,49 @@ def test_a_name_that_never_comes_is_named_when_it_is_needed() -> None:
         Lost.put(1)
     with pytest.raises(DefinitionError, match=text):
         actor_type(Lost).complete()
+
+
+def test_annotations_may_be_strings_and_mention_what_only_checkers_import() -> None:
+    kind = actor_type(shop.Order)
+    lines = [shop.Line("a", 1.0, shop.Line("b", 2.0))]
+    message = shop.Order.add(lines[0], ActorRef("o"))
+    assert message.spec.shape.decode(message.body(), None) == (lines[0], ActorRef("o"))
+    order = shop.Order("1", lines)
+    assert kind.state.decode(kind.state.encode(kind.state.check(kind.read(order))), None)[1] == lines
+
+
+@pytest.mark.usefixtures("swept")
+def test_what_must_be_known_at_run_time_cannot_be_imported_for_checkers_only() -> None:
+    with pytest.raises(
+        DefinitionError, match=r"^Gardener\.plant\(tree=\.\.\.\): the name 'Tree'.*TYPE_CHECKING"
+    ):
+        actor_type(shop.lose()).complete()
+
+
+def test_annotations_may_mention_what_only_a_function_knows() -> None:
+    actor_type(shop.make()).complete()
+
+
+def test_a_complete_class_keeps_no_frame_alive() -> None:
+    class Witness:
+        pass
+
+    def define() -> tuple[type[Actor], weakref.ref[Witness]]:
+        witness = Witness()
+
+        class Holder(Actor):
+            x: "int"
+
+            @handler
+            async def put(self, x: "list[int]") -> "int":
+                return 1
+
+        return Holder, weakref.ref(witness)
+
+    holder, witness = define()
+    gc.collect()
+    assert witness() is None
+    assert actor_type(holder).state.live
 
 
 def test_only_actor_classes_have_types() -> None:

@@ -1,9 +1,12 @@
 """The writer: one batch at a time, on the thread that the measures say, and nobody told too early."""
 
 import itertools
+import sys
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
+from queue import SimpleQueue
 
 import pytest
 import trio
@@ -11,7 +14,7 @@ import trio
 from callboard.mailbox.errors import StoreFailed, StoreFull
 from callboard.mailbox.memory import MemoryStore
 from callboard.mailbox.store import Table, Writes
-from callboard.mailbox.writer import Writer, WriterStatistics
+from callboard.mailbox.writer import HASTY_S, Writer, WriterStatistics
 
 ONE: Writes = {Table.MAIL: {b"a": b"1"}}
 
@@ -329,3 +332,22 @@ def test_statistics_are_a_frozen_value() -> None:
     assert writer.statistics() == WriterStatistics(
         commits=3, failures=0, median=0.5, longest=0.75, mode="inline", switches=0
     )
+
+
+def test_the_switch_interval_is_short_only_while_the_thread_commits() -> None:
+    before = sys.getswitchinterval()
+    seen: list[float] = []
+    landed = threading.Event()
+    calls: SimpleQueue[Callable[[], None]] = SimpleQueue()
+
+    class Looking:
+        def commit(self, _: Writes, /) -> None:
+            seen.append(sys.getswitchinterval())
+
+    writer = Writer(Looking(), clock=time.perf_counter, call_soon=calls.put, mode="thread")
+    writer.submit({}, lambda _: landed.set())
+    calls.get(timeout=10)()
+    assert landed.is_set()
+    assert seen == [pytest.approx(HASTY_S)]
+    assert sys.getswitchinterval() == pytest.approx(before)
+    writer.close()

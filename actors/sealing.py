@@ -22,7 +22,9 @@ def seal_cell(cell: Cell, boxes: Changes, mail: Changes, states: Changes, read: 
 
     Args:
         cell: whose mail and state go to disk.
-        boxes, mail, states: the changes of the tables of these names.
+        boxes: changes of the table of that name.
+        mail: likewise.
+        states: likewise.
         read: the latest value of a key of MAIL.
     """
     key = cell.key()

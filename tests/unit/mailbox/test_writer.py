@@ -347,7 +347,7 @@ def test_the_switch_interval_is_short_only_while_the_thread_commits() -> None:
     writer = Writer(Looking(), clock=time.perf_counter, call_soon=calls.put, mode="thread")
     writer.submit({}, lambda _: landed.set())
     calls.get(timeout=10)()
-    assert landed.is_set()
-    assert seen == [pytest.approx(HASTY_S)]
-    assert sys.getswitchinterval() == pytest.approx(before)
     writer.close()
+    assert landed.is_set()
+    assert seen == [pytest.approx(HASTY_S, rel=0.1)]
+    assert sys.getswitchinterval() == pytest.approx(before)

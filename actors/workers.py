@@ -33,8 +33,6 @@ SLICE_S = 0.001
 """How long the leader runs turns before other tasks have their chance, seconds."""
 SLICE_TURNS = 500
 """The same in turns: what bounds a slice where time stands still, as it does in tests."""
-LOOK_UP = 15
-"""A mask: a running cell looks at the time every 16 turns."""
 RUNNING = Phase.RUNNING
 
 
@@ -176,7 +174,8 @@ class Workers:
                 return Suspended(cell, turn, spec, coroutine, context, trap)
             if cell.phase is not RUNNING or worker.leaked:
                 break
-            if not turns & LOOK_UP and (self._slice_over() or self._ledger.far_ahead):
+            # At every turn, since one may have blocked for longer than a slice.
+            if self._slice_over():
                 break
         if cell.phase is RUNNING:
             cell.phase = Phase.IDLE

@@ -113,7 +113,7 @@ class Sender:
             (self.tell_keyed, 1),
             (self.pay, 2),
             (self.borrow, 2),
-            (self.question, 1),
+            (self.question, 2),
             (self.hatch, 0.7),
             (self.arm, 2),
             (self.flood, 0.3 if self.name == "s0" else 0),

@@ -168,6 +168,19 @@ def test_a_mandatory_field_after_a_default_is_refused() -> None:
             y: int  # type: ignore[misc]  # pyright: ignore[reportGeneralTypeIssues]
 
 
+def test_a_default_that_looks_at_self_is_refused_unless_transient() -> None:
+    class Good(Actor):
+        x: int
+        twice: int = transient(factory=lambda: 0)
+
+    assert actor_type(Good).build((1,)).__dict__ == {"x": 1, "twice": 0}
+    with pytest.raises(DefinitionError, match=r"^Bad\.y: a default that looks at self"):
+
+        class Bad(Actor):
+            x: int
+            y: int = attrs.field(default=attrs.Factory(lambda self: self.x, takes_self=True))
+
+
 def test_a_field_without_an_annotation_is_refused() -> None:
     with pytest.raises(DefinitionError, match="class Bad"):
 

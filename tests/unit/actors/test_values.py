@@ -388,3 +388,52 @@ def test_a_members_kind_says_which_value_was_wrong_and_not_its_neighbours() -> N
     with pytest.raises(Inexact) as refused:
         kind(list[list[int]]).check([[1], [2, "3"]])
     assert refused.value.path == "[1][1]"
+
+
+def test_a_typed_dict_keeps_its_keys_their_order_and_what_may_be_missing() -> None:
+    it = reply(Options)
+    for value in ({"paths": [Path("a")], "depth": 1}, {"depth": 2}):
+        back = it.decode(it.encode(it.check(value)), None)
+        assert list(back.items()) == list(value.items())
+    with pytest.raises(NotStorable, match=r"at \['paths'\]\[0\]"):
+        it.check({"depth": 1, "paths": ["a"]})
+
+
+def test_structs_keep_their_own_layout_if_all_their_fields_are_native() -> None:
+    class Pixel(msgspec.Struct, frozen=True, array_like=True):
+        x: int
+        y: int = 0
+
+    it = reply(dict[str, Pixel | int])
+    value = {"a": Pixel(1, 2), "b": 3}
+    assert it.encode(it.check(value)) == msgspec.msgpack.encode({"a": [1, 2], "b": 3})
+    assert it.decode(it.encode(value), None) == value
+
+
+def test_aliases_of_unions_are_one_union() -> None:
+    Key = typing.NewType("Key", str)
+    entry = Key | None
+    it = reply(typing.Union[entry, None, Literal[1, None]])  # noqa: UP007
+    assert [it.check(value) for value in ("a", None, 1)] == ["a", None, 1]
+    with pytest.raises(NotStorable):
+        it.check(2)
+
+
+def test_records_that_mention_one_another_travel() -> None:
+    it = reply(Branch)
+    value = Branch([Leaf("a", Branch([], {})), Leaf("b", None)], {"x": Branch([], {})})
+    assert it.decode(it.encode(it.check(value)), None) == value
+    with pytest.raises(NotStorable, match=r"at leaves\[0\].of.more\['y'\]: expected Branch, got int 3"):
+        it.check(Branch([Leaf("a", Branch([], {"y": 3}))], {}))  # type: ignore[dict-item]  # pyright: ignore[reportArgumentType]
+
+
+@attrs.frozen
+class Branch:
+    leaves: list["Leaf"]
+    more: dict[str, "Branch"]
+
+
+@attrs.frozen
+class Leaf:
+    name: str
+    of: Branch | None

@@ -91,6 +91,7 @@ def test_waits_are_seconds_or_timedeltas() -> None:
         {"wait": "1"},
         {"max_wait": float("inf")},
         {"max_wait": True},
+        {"max_wait": 1e300},
         {"jitter": 1.1},
         {"jitter": "a"},
         {"on": (ValueError, 3)},

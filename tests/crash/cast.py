@@ -194,7 +194,7 @@ class Asker(Listener, type_name="crash.Asker"):
             Sluggard.answer(number),
             then=partial(Asker.answered, what=what),
             failed=partial(Asker.unanswered, what=what),
-            timeout=0.006,
+            timeout=0.05 if number % 2 else 0.003,
         )
 
     @handler

@@ -43,7 +43,7 @@ class Contents:
     boxes: dict[int, Box]
     segments: dict[int, list[tuple[int, list[bytes | None]]]]
     """For each mailbox, its segments in order: first sequence, envelopes."""
-    states: set[int]
+    states: dict[int, bytes]
     timers: dict[tuple[int, int], Timer]
     keyed: dict[bytes, Keyed]
     requests: dict[tuple[int, int], Request]
@@ -65,7 +65,7 @@ def read_contents(reads: Snapshot) -> Contents:
         names=dict(reads.scan(Table.NAMES, limit=ALL)),
         boxes={open_key(key): box for key, box in table(Table.BOXES, Box).items()},
         segments=segments,
-        states={open_key(key) for key, value in reads.scan(Table.STATES, limit=ALL) if unseal(value)},
+        states={open_key(key): unseal(value) for key, value in reads.scan(Table.STATES, limit=ALL)},
         timers={open_pair(key): timer for key, timer in table(Table.TIMERS, Timer).items()},
         keyed=table(Table.KEYED, Keyed),
         requests={open_pair(key): request for key, request in table(Table.REQUESTS, Request).items()},
@@ -113,7 +113,7 @@ def mailboxes(contents: Contents) -> Iterator[str]:
             yield f"mailbox {box.name!r} has the type {box.type!r}, and a state: {number in contents.states}"
     if len(contents.names) != len(contents.boxes):
         yield f"there are {len(contents.names)} names and {len(contents.boxes)} mailboxes"
-    if left := contents.states - contents.boxes.keys():
+    if left := contents.states.keys() - contents.boxes.keys():
         yield f"there are states without a mailbox: {sorted(left)}"
 
 

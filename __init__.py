@@ -22,6 +22,7 @@ from callboard.actors.errors import (
 )
 from callboard.actors.handler import handler
 from callboard.actors.message import Message
+from callboard.actors.pickled import Pickled
 from callboard.actors.record import Record
 from callboard.actors.ref import ActorRef
 from callboard.actors.retry import Retry
@@ -68,6 +69,7 @@ __all__ = [
     "NotInTurn",
     "NotStorable",
     "Overloaded",
+    "Pickled",
     "Record",
     "Refusal",
     "Retry",

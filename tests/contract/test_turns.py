@@ -41,7 +41,7 @@ class Short(Refusal):
 class Account(Actor):
     owner: str
     balance: int = 0
-    seen: list[int] = attrs.field(factory=list)
+    seen: list[int] = attrs.field(factory=list[int])
 
     @handler
     async def deposit(self, amount: int) -> int:

@@ -111,6 +111,14 @@ class Driver:
             case "crash", ():
                 await self._life.kill()
                 await self._reopen()
+            case "doomed", (steps, seconds):
+                self._life.store.hold()
+                for step in steps:
+                    await self._do(*step)
+                    await settle()
+                await trio.sleep(seconds)
+                await self._life.kill()
+                await self._reopen()
             case "restart", ():
                 await self._life.close()
                 await self._reopen()

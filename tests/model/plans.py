@@ -74,5 +74,10 @@ ACCIDENTS: list[st.SearchStrategy[Step]] = [
     st.tuples(st.just("hold")),
     st.tuples(st.just("release")),
     st.tuples(st.just("crash")),
+    st.tuples(
+        st.just("doomed"),
+        st.lists(st.one_of(sends(timed=True)), min_size=1, max_size=3),
+        st.sampled_from([0.0, 1.0, 20.0]),
+    ),
     st.tuples(st.just("restart")),
 ]

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.virtual
 
 
 class Sink(Actor):
-    seen: list[int] = attrs.field(factory=list)
+    seen: list[int] = attrs.field(factory=list[int])
 
     @handler
     async def take(self, number: int, padding: str) -> None:

@@ -29,6 +29,8 @@ class Alarm:
         self._idle_s = idle_s
         self._retries: list[tuple[int, int, Cell]] = []
         self._woken = trio.Event()
+        self.waits_for_disk = False
+        """A timer is due that is still on its way to the disk."""
 
     def wake(self) -> None:
         """Something is due sooner than was known."""
@@ -77,8 +79,11 @@ class Alarm:
         soonest = min(runtime.timers.soonest, self._retries[0][0] if self._retries else NEVER)
         if soonest == NEVER:
             return float("inf")
-        # A timer that is due but not on disk yet is looked at again in a moment.
-        return min(max((soonest - runtime.now_ns()) / 1e9, 0.0005), LONGEST_NAP_S)
+        if runtime.timers.soonest <= runtime.now_ns():
+            # It is due but not on disk yet: the watermark wakes us.
+            self.waits_for_disk = True
+            return LONGEST_NAP_S
+        return min(max((soonest - runtime.now_ns()) / 1e9, 0.0), LONGEST_NAP_S)
 
     def sweep(self) -> None:
         """Passivate the actors that have been idle for long enough."""

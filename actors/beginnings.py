@@ -18,6 +18,7 @@ from .waking import wake, wake_and_handle
 if TYPE_CHECKING:
     from collections.abc import Coroutine
 
+    from .actor import ActorType
     from .handler import HandlerSpec
     from .mail import Mail
     from .runtime import Runtime
@@ -33,6 +34,8 @@ class Beginnings:
         self._cells = runtime.cells
         self._ledger = runtime.ledger
         self._endings = runtime.endings
+        self._lineages: dict[ActorType, frozenset[str]] = {}
+        """Declared names of a type and of those it is derived from."""
         self.waiting: list[tuple[int, Cell]] = []
         """Cells that stand aside until a batch is on disk."""
 
@@ -78,10 +81,15 @@ class Beginnings:
             return None
         message = mail.message
         spec = kind.handlers.get(mail.handler if message is None else message.spec.name)
-        if spec is None or (mail.envelope is not None and mail.envelope.version != spec.version):
-            runtime.no_code(cell, mail)
-            return None
-        if spec.suspends or cell.attempts or not (runtime.speculation and kind.speculation):
+        if message is None or message.spec is not spec:
+            if self._is_misaddressed(cell, kind, mail):
+                text = f"it is for actors of type {mail.type!r}, and a {kind.name} lives here"
+                endings.died(cell, mail, "misaddressed", None, text)
+                return None
+            if spec is None or mail.version != spec.version:
+                runtime.no_code(cell, mail)
+                return None
+        if spec.suspends or cell.attempts or cell.starts or not (runtime.speculation and kind.speculation):
             need = max(cell.lsn, mail.lsn, cell.attempts_lsn)
             if need > self._ledger.durable:
                 self.wait(cell, need)
@@ -102,6 +110,18 @@ class Beginnings:
             return self._wake(turn, spec, values)
         return turn, spec, spec.function(cell.actor, *values)
 
+    def _is_misaddressed(self, cell: Cell, kind: ActorType, mail: Mail) -> bool:
+        """Whether a message is for another class, sent before this actor came to live here.
+
+        If no code here has that class, nobody can tell: the message waits (G14).
+        """
+        lineage = self._lineages.get(kind)
+        if lineage is None:
+            lineage = self._lineages[kind] = frozenset(
+                base.__callboard__.name for base in kind.cls.__mro__ if "__callboard__" in base.__dict__
+            )
+        return mail.type not in lineage and self._runtime.types.find(mail.type) is not None
+
     def _wake(self, turn: Turn, spec: HandlerSpec, values: Any) -> Begun | None:
         """Build the actor first, and have `started` run in the same turn."""
         cell = turn.cell
@@ -111,5 +131,7 @@ class Beginnings:
             self._endings.failed_to_start(cell, error)
             return None
         if cell.kind is not None and cell.kind.has_started:
-            return turn, spec, wake_and_handle(turn, spec, values)
+            return turn, spec, wake_and_handle(self._endings, turn, spec, values)
+        if cell.starts:
+            self._endings.started(cell)
         return turn, spec, spec.function(actor, *values)

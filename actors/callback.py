@@ -9,23 +9,11 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING, Any
 
-import attrs
-
+from ..mailbox.records import Callback
 from .handler import Factory, HandlerSpec
 
 if TYPE_CHECKING:
     from .actor import ActorType
-
-
-@attrs.frozen
-class Callback:
-    """A handler with one parameter left open for the answer."""
-
-    handler: str
-    parameter: str
-    """The parameter that takes the answer."""
-    body: bytes
-    """The others that were given, as a map by name."""
 
 
 def resolve_callback(kind: ActorType, given: object, role: str) -> Callback:
@@ -61,7 +49,7 @@ def _bind(spec: HandlerSpec, args: tuple[Any, ...], kwargs: dict[str, Any], role
     if unknown or len(args) > len(names) or not open_names:
         what = f"has no parameter {unknown[0]!r}" if unknown else "leaves no parameter open"
         raise TypeError(f"{role}={spec.name}{names} {what}: one parameter must be left for the answer")
-    return Callback(spec.name, open_names[0], spec.shape.encode_some(filled))
+    return Callback(spec.name, spec.version, open_names[0], spec.shape.encode_some(filled))
 
 
 def _example(kind: ActorType) -> str:

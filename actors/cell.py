@@ -64,6 +64,7 @@ class Cell:
         "phase",
         "retry_at",
         "segments",
+        "starts",
         "state",
         "state_touched",
         "tail",
@@ -82,6 +83,7 @@ class Cell:
         self.life = record.life
         self.paused = record.paused
         self.attempts = record.attempts
+        self.starts = record.starts
         self.retry_at = record.retry_at
         self.error = record.error
         self.failed_at = record.failed_at
@@ -130,6 +132,7 @@ class Cell:
             self.park_at,
             self.handled,
             self.last,
+            self.starts,
         )
 
     def key(self) -> bytes:
@@ -144,6 +147,7 @@ class Cell:
     def clear_failure(self) -> None:
         """Forget the attempts at the message that was at the head."""
         self.attempts = 0
+        self.starts = 0
         self.retry_at = 0
         self.error = ""
         self.failed_at = 0

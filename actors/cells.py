@@ -53,6 +53,14 @@ class Cells:
 
     def get(self, name: str) -> Cell:
         """The active cell of a mailbox, which is made if there was none."""
+        cell = self.by_name.get(name) or self.find(name)
+        if cell is None:
+            cell = self._make(name)
+            self.park(cell)
+        return cell
+
+    def get_for_life(self, name: str) -> Cell:
+        """The same for an actor about to live there: a mailbox made for it need not be parked."""
         return self.by_name.get(name) or self.find(name) or self._make(name)
 
     def find(self, name: str) -> Cell | None:
@@ -106,7 +114,6 @@ class Cells:
         self._ledger.touch(cell)
         self.by_name[name] = cell
         cell.phase = Phase.BLOCKED
-        self.park(cell)
         return cell
 
     # Living and dying.
@@ -138,10 +145,13 @@ class Cells:
 
     def park(self, cell: Cell) -> None:
         """Let the mail of a mailbox without an actor wait, and note when it dies."""
-        if self._park_s is None:
-            return
+        if self._park_s is not None:
+            cell.park_at = self._ledger.now_ns() + int(self._park_s * 1e9)
+            self.park_again(cell)
+
+    def park_again(self, cell: Cell) -> None:
+        """Have its time looked at when it has come."""
         ledger = self._ledger
-        cell.park_at = ledger.now_ns() + int(self._park_s * 1e9)
         timer = Timer(TimerKind.PARK, cell.name, "", "", b"", cell.life, b"")
         self._runtime.timers.arm(cell.park_at, ledger.next_number(), timer)
         ledger.touch(cell)
@@ -170,6 +180,7 @@ class Cells:
             cell.loaded += 1
         cell.tail += 1
         cell.fresh.append(mail)
+        ledger.open.bytes += mail.size
         if cell.touched != mail.lsn:
             ledger.touch(cell)
         if cell.phase is IDLE:

@@ -72,7 +72,7 @@ class Endings:
         if turn.claimed is not None:
             for (name, given), message in turn.claimed.items():
                 # Another turn may have used the id since this one staged it.
-                self._runtime.marks.find(self._runtime.cells.get(name), given, message)
+                self._runtime.marks.find(self._runtime.cells.find(name), given, message)
         reply = spec.reply
         if result is not None or not reply.nothing:
             result = reply.check(result)
@@ -168,16 +168,21 @@ class Endings:
     def failed_to_start(self, cell: Cell, error: BaseException) -> None:
         """The actor cannot be woken: its state will not load or `started` raised."""
         now = self._ledger.now_ns()
-        cell.attempts += 1
+        cell.starts += 1
         cell.error = describe(error)
         cell.failed_at = cell.failed_at or now
-        decision = self._runtime.decide(Retry(exhausted="pause"), cell.attempts, error, now)
-        log.warning("%s cannot start (attempt %d): %s", cell.name, cell.attempts, cell.error)
+        decision = self._runtime.decide(Retry(exhausted="pause"), cell.starts, error, now)
+        log.warning("%s cannot start (attempt %d): %s", cell.name, cell.starts, cell.error)
         if isinstance(decision, Again):
             cell.retry_at = decision.at_ns
             self._back_off(cell)
         else:
             self.pause(cell, f"it cannot start: {cell.error}")
+
+    def started(self, cell: Cell) -> None:
+        """The actor woke after all; what that took is no message's fault."""
+        cell.starts = 0
+        self._ledger.touch(cell)
 
     def _back_off(self, cell: Cell) -> None:
         """Wait for the next attempt, which begins only when the count is on disk."""
@@ -264,7 +269,7 @@ class Endings:
         """The message at the head is done with."""
         cell.mail.popleft()
         cell.head += 1
-        if cell.attempts:
+        if cell.attempts or cell.error:
             cell.clear_failure()
         ledger = self._ledger
         ledger.open.turns += 1

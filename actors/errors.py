@@ -6,7 +6,8 @@ CallboardError
 ├── MessageTooLarge (ValueError)   a body above the limit (the sender)
 ├── NotInTurn                      `self.turn` outside a turn (the caller)
 ├── TurnOver                       a task used its turn after the turn's end (the caller)
-├── AskInTurn                      `await ref.ask()` inside a turn; use `self.turn.request` (the caller)
+├── InTurn                         a verb for callers outside was used inside a turn (the caller)
+│   └── AskInTurn                  `await ref.ask()` inside a turn; use `self.turn.request` (the caller)
 ├── NotBound                       a ref without a node to send through (the caller)
 ├── NameTaken                      the name belongs to an actor of another type, or is taken (the caller)
 ├── IdReused                       an `id=` used again with other content (the caller)
@@ -45,7 +46,11 @@ class TurnOver(CallboardError, RuntimeError):
     """A task outlived the turn it belonged to and tried to act in it."""
 
 
-class AskInTurn(CallboardError, RuntimeError):
+class InTurn(CallboardError, RuntimeError):
+    """A verb for callers outside a turn was used inside one, where it would escape the turn's commit."""
+
+
+class AskInTurn(InTurn):
     """`await ref.ask()` inside a turn: the question could only leave when the turn ends."""
 
 

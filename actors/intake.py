@@ -43,6 +43,11 @@ class Intake:
         """Bytes that can ever fit."""
         return float("inf") if self._quota is None else self._quota
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether nobody is let in any more."""
+        return self._closed is not None
+
     def check_open(self) -> None:
         """Raise if the node was closed.
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
+from ..mailbox.envelope import Flag
 from ..mailbox.errors import Undecodable
 from ..mailbox.records import open_key
 from ..mailbox.store import Table
@@ -24,6 +25,8 @@ WOKEN_AT_ONCE = 200
 READY_ENOUGH = 500
 """No more are woken while this many are ready, so that memory stays bounded."""
 ACTIVE_ENOUGH = 20_000
+BURIED_AT_ONCE = 500
+"""Messages that become dead letters in one go, so that a flood of them leaves room for turns."""
 STOPPED_WITHIN_S = 5.0
 """How long `stopped` may take, seconds."""
 
@@ -35,6 +38,8 @@ class Lives:
         self._runtime = runtime
         self.waking = True
         """Mailboxes with mail from before are still being made active."""
+        self._leaving: set[trio.Event] = set()
+        """Actors whose life has ended and whose `stopped` is running."""
 
     # Old mail.
 
@@ -92,12 +97,21 @@ class Lives:
             return  # its mail waits for somebody to look at the store
         if cell is None or cell.type or cell.life != life or cell.park_at > runtime.now_ns():
             return
+        buried = 0
         while cell.head < cell.tail:
             if not cell.mail and not runtime.cells.refill(cell):
                 # What is next is on its way to the disk: look again when it is there.
-                runtime.cells.park(cell)
+                runtime.cells.park_again(cell)
                 return
-            runtime.endings.died(cell, cell.mail[0], "unclaimed", None, "no actor lives here")
+            if buried == BURIED_AT_ONCE:
+                runtime.cells.park_again(cell)
+                return
+            buried += 1
+            mail = cell.mail[0]
+            if mail.raw is None and mail.flags & Flag.KEYED and runtime.timers.is_void(cell, mail):
+                runtime.endings.dropped(cell)
+            else:
+                runtime.endings.died(cell, mail, "unclaimed", None, "no actor lives here")
         runtime.cells.forget(cell)
 
     # Resting.
@@ -123,14 +137,26 @@ class Lives:
         """Run `stopped` of an actor whose life ends with this turn."""
         actor, cell.actor = cell.actor, None
         if actor is not None and cell.kind is not None and cell.kind.has_stopped:
-            self._runtime.start_soon(run_stopped, cell.name, actor)
+            self._runtime.start_soon(self._leave, cell.name, actor)
+
+    async def _leave(self, name: str, actor: Actor) -> None:
+        gone = trio.Event()
+        self._leaving.add(gone)
+        try:
+            await run_stopped(name, actor)
+        finally:
+            self._leaving.discard(gone)
+            gone.set()
 
     async def rest_all(self) -> None:
-        """Run `stopped` of all actors that are awake; at the node's end."""
-        for cell in list(self._runtime.cells.by_name.values()):
-            actor, cell.actor = cell.actor, None
-            if actor is not None and cell.kind is not None and cell.kind.has_stopped:
-                await run_stopped(cell.name, actor)
+        """Run `stopped` of all actors that are awake, side by side; at the node's end."""
+        async with trio.open_nursery() as nursery:
+            for cell in list(self._runtime.cells.by_name.values()):
+                actor, cell.actor = cell.actor, None
+                if actor is not None and cell.kind is not None and cell.kind.has_stopped:
+                    nursery.start_soon(run_stopped, cell.name, actor)
+            for gone in list(self._leaving):
+                nursery.start_soon(gone.wait)
 
 
 async def run_stopped(name: str, actor: Actor) -> None:

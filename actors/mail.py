@@ -44,6 +44,8 @@ class Mail(msgspec.Struct, eq=False, gc=False):
     """The bytes as they lay on disk, where they are damaged."""
     lsn: int = 0
     """The batch that holds it."""
+    size: int = 0
+    """Bytes of its body, or an upper bound of them."""
 
     def encode(self) -> bytes:
         """The envelope, as it goes to disk."""
@@ -72,37 +74,26 @@ class Mail(msgspec.Struct, eq=False, gc=False):
             )
         )
 
-    def to_envelope(self) -> Envelope:
-        """The envelope as a value."""
-        if self.envelope is None:
-            message = self.message
-            assert message is not None
-            spec, cause = message.spec, self.cause
-            self.envelope = Envelope(
-                number=self.number,
-                origin=b"",
-                type=spec.type_name,
-                handler=spec.name,
-                version=spec.version,
-                codec=Codec.MSGPACK,
-                body=message.body(),
-                sender=cause.sender,
-                sent_at=cause.sent_at,
-                cause=cause.number,
-                root=cause.root or self.number,
-                trace=cause.trace,
-                attempts=0,
-                flags=self.flags,
-                extra=dict(self.extra or {}),
-            )
-        return self.envelope
-
     @property
     def handler(self) -> str:
         """Declared name of the handler it is for."""
         if self.message is not None:
             return self.message.spec.name
         return self.envelope.handler if self.envelope is not None else "?"
+
+    @property
+    def type(self) -> str:
+        """Declared name of the actor type it is for."""
+        if self.message is not None:
+            return self.message.spec.type_name
+        return self.envelope.type if self.envelope is not None else ""
+
+    @property
+    def version(self) -> int:
+        """Version of the handler's parameters."""
+        if self.message is not None:
+            return self.message.spec.version
+        return self.envelope.version if self.envelope is not None else 0
 
     @property
     def root(self) -> int:
@@ -154,6 +145,7 @@ def from_envelope(envelope: Envelope) -> Mail:
     cause = Cause(envelope.sender, envelope.sent_at, envelope.cause, envelope.root, envelope.trace)
     mail = Mail(envelope.number, None, cause, envelope.flags, dict(envelope.extra) or None)
     mail.envelope = envelope
+    mail.size = len(envelope.body)
     return mail
 
 

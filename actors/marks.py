@@ -30,6 +30,7 @@ log = logging.getLogger("callboard.node")
 MAX_ID = 64
 MAX_OUTCOME = 64 * 1024
 _encode = msgspec.msgpack.Encoder().encode
+_encode_sorted = msgspec.msgpack.Encoder(order="deterministic").encode
 
 
 class Marks:
@@ -40,14 +41,16 @@ class Marks:
         self._ledger = runtime.ledger
         self._keep_ns = int(keep_s * 1e9)
 
-    def find(self, cell: Cell, id: str, message: Message[Any, Any]) -> Mark | None:
-        """The mark of an id, if it was used with this very message.
+    def find(self, cell: Cell | None, id: str, message: Message[Any, Any]) -> Mark | None:
+        """The mark of an id at a mailbox, if there is one and the id was used with this very message.
 
         Raises:
             IdReused: it was used with another.
             ValueError: it is not 1 to 64 bytes of text.
         """
         check_id(id)
+        if cell is None:
+            return None
         mark = self._read(mark_key(cell.box, id))
         if mark is None or mark.expires_at <= self._ledger.now_ns():
             return None
@@ -95,8 +98,17 @@ class Marks:
 
 def check_id(id: object) -> None:
     """Refuse what cannot be an `id=`."""
-    if not isinstance(id, str) or not 1 <= len(id.encode()) <= MAX_ID:
-        raise ValueError(f"an id is a str of 1 to {MAX_ID} bytes; got {id!r:.80}")
+    if not isinstance(id, str) or not is_text(id) or not 1 <= len(id.encode()) <= MAX_ID:
+        raise ValueError(f"an id is a str of 1 to {MAX_ID} bytes of UTF-8; got {id!r:.80}")
+
+
+def is_text(text: str) -> bool:
+    """Whether UTF-8 can carry it: a lone surrogate cannot be written down."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def check_same(id: str, name: str, same: bool, message: Message[Any, Any]) -> None:  # noqa: FBT001
@@ -111,5 +123,13 @@ def check_same(id: str, name: str, same: bool, message: Message[Any, Any]) -> No
 def _digest(message: Message[Any, Any]) -> bytes:
     spec = message.spec
     digest = blake2b(_encode((spec.name, spec.version)), digest_size=16)
-    digest.update(message.body())
+    digest.update(_in_order(message.body()))
     return digest.digest()
+
+
+def _in_order(body: bytes) -> bytes:
+    """A body with its maps sorted: equal messages may have been made in another order."""
+    try:
+        return _encode_sorted(msgspec.msgpack.decode(body))
+    except (msgspec.MsgspecError, TypeError, ValueError):
+        return body

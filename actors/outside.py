@@ -17,10 +17,12 @@ from .answers import raise_outcome
 from .cell import condition
 from .current import TURN
 from .durations import Seconds, in_seconds
-from .errors import AskInTurn, AskTimeout, NoSuchActor, Overloaded
+from .endings import storable
+from .errors import AskInTurn, AskTimeout, InTurn, NoSuchActor, Overloaded
 from .mail import Cause, size_of
 from .ref import ActorRef
 from .seeds import Seed
+from .sending import check_message
 
 if TYPE_CHECKING:
     from .actor import Actor
@@ -44,6 +46,7 @@ class Outside:
         self._marks = runtime.marks
         self._asks = runtime.asks
 
+    @trio.lowlevel.enable_ki_protection
     async def tell(
         self,
         ref: ActorRef[Any],
@@ -58,7 +61,13 @@ class Outside:
         await self._ledger.wait_durable(self._tell_now(ref, message, delay, key, id))
 
     def _size(self, messages: Sequence[Message[Any, Any]]) -> int:
-        """Bytes of some bodies: a cheap upper bound, unless that would turn them away."""
+        """Bytes of some bodies: a cheap upper bound, unless that would turn them away.
+
+        Raises:
+            TypeError: one is no message.
+        """
+        for message in messages:
+            check_message(message)
         bound = sum(map(size_of, messages))
         if bound <= min(MAX_BYTES_AT_ONCE, self._runtime.intake.most):
             return bound
@@ -78,10 +87,21 @@ class Outside:
         if not delay and key is None and id is None:
             self._runtime.sending.deliver_to(target, self._runtime.sending.make_mail(message, cause))
         else:
-            self._runtime.sending.staged_tell(target, message, cause, delay=delay, key=key, id=id)()
+            self._runtime.sending.staged_tell(ref.name, message, cause, delay=delay, key=key, id=id)()
         self._runtime.workers.wake()
         return self._ledger.lsn
 
+    def _refuse_in_turn(self, verb: str, instead: str) -> None:
+        """Refuse what would happen although the turn that did it fails.
+
+        Raises:
+            InTurn: a turn of this node is running.
+        """
+        turn = TURN.get()
+        if turn is not None and turn.post is self:
+            raise InTurn(f"node.{verb}() inside a turn would not be part of it: {instead}")
+
+    @trio.lowlevel.enable_ki_protection
     async def tell_all(self, pairs: Iterable[tuple[ActorRef[Any], Message[Any, Any]]]) -> None:
         """Send many messages in one commit, all or none (G1).
 
@@ -92,6 +112,9 @@ class Outside:
             Overloaded: more than that at once.
             TypeError: a message belongs to another actor's class; nothing was sent.
         """
+        self._refuse_in_turn(
+            "tell_all", "await ref.tell(message) for each; they leave together, with the turn"
+        )
         sends = list(pairs)
         size = self._size([message for _, message in sends])
         if len(sends) > MAX_AT_ONCE or size > MAX_BYTES_AT_ONCE:
@@ -114,6 +137,7 @@ class Outside:
         self._runtime.workers.wake()
         return self._ledger.lsn
 
+    @trio.lowlevel.enable_ki_protection
     async def ask(
         self,
         ref: ActorRef[Any],
@@ -125,6 +149,7 @@ class Outside:
         """Send a message and wait for its reply (G12)."""
         turn = TURN.get()
         if turn is not None and turn.post is self:
+            turn.check_open()
             raise AskInTurn(
                 f"await ref.ask({message!r}) inside a turn would wait for ever, since the question leaves "
                 "only when the turn ends. Use self.turn.request(ref, message, then=..., failed=...), whose "
@@ -162,9 +187,9 @@ class Outside:
             raise NoSuchActor(
                 f"no actor lives at {ref.name!r}, so nobody can answer {message!r}: spawn it first"
             )
-        target = self._runtime.sending.target(ref, message)
+        self._runtime.sending.target(ref, message)
         if id is not None:
-            mark = self._marks.find(target, id, message)
+            mark = self._marks.find(cell, id, message)
             if mark is not None:
                 if mark.outcome != Outcome.PENDING:
                     return None, mark, 0
@@ -172,9 +197,9 @@ class Outside:
         cause = Cause("", self._runtime.now_ns(), 0, 0, "")
         mail = self._runtime.sending.make_mail(message, cause, Flag.ASKED)
         if id is not None:
-            self._marks.set(target, id, message, mail)
+            self._marks.set(cell, id, message, mail)
         ask = self._asks.wait_for(mail.number)
-        self._runtime.sending.deliver_to(target, mail)
+        self._runtime.sending.deliver_to(cell, mail)
         self._runtime.workers.wake()
         return ask, None, mail.number
 
@@ -195,8 +220,10 @@ class Outside:
             "ask again with the same id= to be safe"
         )
 
+    @trio.lowlevel.enable_ki_protection
     async def spawn(self, actor: A, *, name: str | None = None, fresh: bool = False) -> ActorRef[A]:
         """Get or create an actor; it is durable when this returns."""
+        self._refuse_in_turn("spawn", "use self.turn.spawn(actor, name=...)")
         self._runtime.intake.check_open()
         seed = self._runtime.seeds.prepare(actor, name, fresh=fresh)
         await self._runtime.intake.admit(len(seed.state))
@@ -209,16 +236,24 @@ class Outside:
         self._runtime.workers.wake()
         return self._ledger.lsn
 
+    @trio.lowlevel.enable_ki_protection
     async def pause(self, ref: ActorRef[Any], reason: str) -> None:
         """Let a mailbox begin no turn; durable when this returns."""
+        self._refuse_in_turn("pause", "do it from outside")
         runtime = self._runtime
-        runtime.endings.pause(runtime.lives.existing(ref.name), reason)
+        runtime.intake.check_open()
+        if not isinstance(reason, str) or not reason.strip():
+            raise ValueError(f"pause(reason=...) takes a text that says why; got {reason!r:.80}")
+        runtime.endings.pause(runtime.lives.existing(ref.name), storable(reason))
         runtime.workers.wake()
         await self._ledger.wait_durable(self._ledger.lsn)
 
+    @trio.lowlevel.enable_ki_protection
     async def resume(self, ref: ActorRef[Any]) -> None:
         """Let a paused mailbox go on, its attempts counted from zero; durable when this returns."""
+        self._refuse_in_turn("resume", "do it from outside")
         runtime = self._runtime
+        runtime.intake.check_open()
         cell = runtime.lives.existing(ref.name)
         cell.paused = ""
         cell.clear_failure()

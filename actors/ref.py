@@ -97,6 +97,9 @@ class ActorRef(Generic[A_co]):
         if turn is not None and (post is None or post is turn.post):
             turn.send(self, message, delay=delay, key=key, id=id)
         else:
+            if turn is not None:
+                # Another node's actor is outside of this turn: it hears nothing that could be taken back.
+                await turn.settled()
             await _bound(self, post).tell(self, message, delay=delay, key=key, id=id)
 
     async def ask(
@@ -122,8 +125,10 @@ class ActorRef(Generic[A_co]):
         """
         turn = TURN.get()
         post = self._post
-        if post is None and turn is not None:
-            post = turn.post
+        if turn is not None:
+            post = post or turn.post
+            if post is not turn.post:
+                await turn.settled()
         return await _bound(self, post).ask(self, message, timeout=timeout, id=id)
 
     def __eq__(self, other: object) -> bool:

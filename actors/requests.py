@@ -14,14 +14,13 @@ import msgspec
 
 from ..mailbox.envelope import Codec, Envelope, Extra, Flag
 from ..mailbox.errors import Undecodable
-from ..mailbox.records import Request, Timer, TimerKind, pair_key, unpack
+from ..mailbox.records import Callback, Request, Timer, TimerKind, pair_key, unpack
 from ..mailbox.store import Table
 from .errors import Failure
 from .mail import from_envelope
 from .shape import Reply
 
 if TYPE_CHECKING:
-    from .callback import Callback
     from .cell import Cell
     from .mail import Mail
     from .runtime import Runtime
@@ -55,12 +54,8 @@ class Requests:
         request = Request(
             to=to,
             text=mail.show(),
-            then=then.handler if then else "",
-            then_parameter=then.parameter if then else "",
-            then_body=then.body if then else b"",
-            failed=failed.handler if failed else "",
-            failed_parameter=failed.parameter if failed else "",
-            failed_body=failed.body if failed else b"",
+            then=then,
+            failed=failed,
             due=due,
             timer=timer,
             cause=mail.cause.number,
@@ -108,41 +103,25 @@ class Requests:
         if request.due:
             self._ledger.write(Table.TIMERS, pair_key(request.due, request.timer), None)
         if value is not None:
-            self._answer(cell, request, request.then, request.then_parameter, request.then_body, value, cause)
+            self._answer(cell, request, request.then, value, cause)
         elif failure is not None:
-            text = Failure(failure.reason, failure.error, failure.text, request.text, failure.attempts)
-            self._answer(
-                cell,
-                request,
-                request.failed,
-                request.failed_parameter,
-                request.failed_body,
-                FAILURE.encode(text),
-                cause,
-            )
+            told = Failure(failure.reason, failure.error, failure.text, request.text, failure.attempts)
+            self._answer(cell, request, request.failed, FAILURE.encode(told), cause)
 
     def _answer(
-        self,
-        cell: Cell,
-        request: Request,
-        handler: str,
-        parameter: str,
-        body: bytes,
-        value: bytes,
-        cause: int,
+        self, cell: Cell, request: Request, callback: Callback | None, value: bytes, cause: int
     ) -> None:
         """Deliver an answer to the asker's own handler, if it named one."""
-        if not handler:
+        if callback is None:
             return
-        filled = _decode_raw(body) if body else {}
-        filled[parameter] = msgspec.Raw(value)
-        spec = cell.kind.handlers.get(handler) if cell.kind is not None else None
+        filled = _decode_raw(callback.body)
+        filled[callback.parameter] = msgspec.Raw(value)
         envelope = Envelope(
             number=self._ledger.next_number(),
             origin=b"",
             type=cell.type,
-            handler=handler,
-            version=1 if spec is None else spec.version,
+            handler=callback.handler,
+            version=callback.version,
             codec=Codec.MSGPACK,
             body=_encode(filled),
             sender=request.to,

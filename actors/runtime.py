@@ -98,6 +98,8 @@ class Runtime:
         self.endings = Endings(self)
         self.intake = Intake(self.ledger, habits.quota)
         self.lives = Lives(self)
+        if self._has_quota:
+            self.ledger.used_bytes = self.store.usage().used
         self.seeds = Seeds(self)
         self.post = Outside(self)
         self.workers: Workers
@@ -129,13 +131,17 @@ class Runtime:
         if self._has_quota:
             self.ledger.used_bytes = self.store.usage().used
         self.intake.reconsider()
+        if self.alarm.waits_for_disk:
+            self.alarm.waits_for_disk = False
+            self.alarm.wake()
         self.workers.on_durable()
 
     def _on_trouble(self, error: BaseException) -> None:
         """A commit failed: wait for room if the disk is full, end the node if it is broken."""
         if isinstance(error, StoreFull):
             log.error("the store is full, so nothing is taken in until there is room: %s", error)
-            self.start_soon(self._try_again)
+            if not self.intake.is_closed:  # a closing node tries again by itself
+                self.start_soon(self._try_again)
             return
         log.critical("the store failed, so the node ends; nothing more is acknowledged: %s", error)
         self.failure = error
@@ -227,13 +233,17 @@ class Runtime:
             or self.timers.soonest <= self.now_ns()
         )
 
-    def end(self) -> None:
-        """Wake whoever still waits, and let the writer go; after this nothing runs."""
+    def abandon(self) -> None:
+        """Wake whoever still waits: nothing is committed any more."""
         closed = NodeClosed("the node was closed before the answer came")
-        self.intake.close(str(closed))
+        self.intake.close("the node was closed: send through a node that is open")
         self._idle.set()
         self.asks.close(self.failure or closed)
         self.ledger.abandon(self.failure or closed)
+
+    def end(self) -> None:
+        """Let the writer go; after this nothing runs."""
+        self.abandon()
         self.writer.close()
 
     async def close(self, drain_s: float) -> None:
@@ -241,15 +251,22 @@ class Runtime:
         self.intake.close("the node was closed: send through a node that is open")
         workers = self.workers
         workers.closing = True
-        with trio.move_on_after(drain_s):
-            await workers.wait_none_suspended()
+        await self._let_turns_end(drain_s)
         for worker in list(workers.suspended):
             worker.interrupt("the node closes")
-        await workers.wait_none_suspended()
+        await self._let_turns_end(float("inf"))
         await self.lives.rest_all()
         self.settled = await self._commit_all(self.clock() + max(drain_s, TRY_AGAIN_S))
         workers.finished = True
         workers.wake()
+
+    async def _let_turns_end(self, within_s: float) -> None:
+        """Wait for suspended turns, and commit what they wait for: a Ctrl-C may have ended the leader."""
+        with trio.move_on_after(within_s):
+            while self.workers.suspended:
+                self.ledger.commit()
+                with trio.move_on_after(TRY_AGAIN_S):
+                    await self.workers.wait_none_suspended()
 
     async def _commit_all(self, until: float) -> bool:
         """Commit what is open; False if the disk is full and stays so."""

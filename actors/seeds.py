@@ -51,12 +51,17 @@ class Seeds:
         Raises:
             NotStorable: it is not an actor.
         """
-        kind = getattr(type(actor), "__callboard__", None)
+        kind: ActorType | None = getattr(type(actor), "__callboard__", None)
         if kind is None:
             raise NotStorable(
                 f"{actor!r} is not an actor: spawn an object of a class derived from callboard.Actor"
             )
-        return kind  # type: ignore[no-any-return]
+        if self._runtime.types.find(kind.name) is None:
+            raise NotStorable(
+                f"{kind.name} is not among this node's types, so it could not be woken again: "
+                f"{self._runtime.types.why_not(kind.name)}"
+            )
+        return kind
 
     def _check_taken(self, seed: Seed, cell: Cell | None) -> None:
         if cell is None or not cell.type:
@@ -71,7 +76,7 @@ class Seeds:
 
     def sow(self, seed: Seed, spawner: Cell | None) -> None:
         """Let an actor live, with the open batch, unless one lives there."""
-        cell = self._runtime.cells.get(seed.name)
+        cell = self._runtime.cells.get_for_life(seed.name)
         if not cell.type:
             self._runtime.cells.give_life(cell, seed.kind, seed.state)
         elif spawner is None:

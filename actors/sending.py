@@ -11,14 +11,19 @@ from ..mailbox.store import Table
 from .cell import Cell, Phase
 from .durations import Seconds, in_seconds
 from .errors import MessageTooLarge, NoSuchActor
+from .handler import Factory
 from .mail import Cause, Mail, size_of
+from .marks import is_text
+from .message import Message
 
 if TYPE_CHECKING:
-    from .message import Message
     from .ref import ActorRef
     from .runtime import Runtime
 
 GONE = Phase.GONE
+
+Where = Cell | str
+"""A mailbox, or the name of one that is made when something is put there."""
 
 
 class Sending:
@@ -49,20 +54,22 @@ class Sending:
                     f"{message.spec.name} has a body of {size} bytes and {MAX_BODY} is the most: "
                     "send a reference to the data, or split it"
                 )
-        ledger = self._ledger
-        ledger.open.bytes += size
-        return Mail(ledger.next_number(), message, cause, flags, extra)
+        return Mail(self._ledger.next_number(), message, cause, flags, extra, size=size)
 
-    def target(self, ref: ActorRef[Any], message: Message[Any, Any]) -> Cell:
-        """The mailbox of a ref, if its actor has a handler for the message.
+    def target(self, ref: ActorRef[Any], message: Message[Any, Any]) -> Where:
+        """The mailbox of a ref, if its actor has a handler for the message; its name if there is none yet.
 
         Raises:
-            TypeError: the message belongs to another actor's class.
+            TypeError: it is no message, or one of another actor's class.
         """
+        if type(message) is not Message:
+            check_message(message)
         cell = self._active.get(ref.name)
         if cell is None:
             self.check_node(ref)
-            cell = self._runtime.cells.get(ref.name)
+            cell = self._runtime.cells.find(ref.name)
+            if cell is None:
+                return ref.name
         kind = cell.kind
         if kind is not None and message.spec.owner not in kind.cls.__mro__:
             raise TypeError(
@@ -73,7 +80,7 @@ class Sending:
 
     def staged_tell(
         self,
-        target: Cell,
+        name: str,
         message: Message[Any, Any],
         cause: Cause,
         *,
@@ -83,14 +90,14 @@ class Sending:
     ) -> Callable[[], None]:
         """A send with options, checked now, to be applied to the open batch."""
         wait_ns = int(in_seconds(delay, "delay=") * 1e9)
-        if key is not None and not 1 <= len(key.encode()) <= 255:
-            raise ValueError(f"a timer's key has 1 to 255 bytes; got {key!r:.80}")
-        if id is not None and self._runtime.marks.find(target, id, message) is not None:
+        if key is not None:
+            check_key(key)
+        if id is not None and self._runtime.marks.find(self._runtime.cells.find(name), id, message):
             return lambda: None
         mail = self.make_mail(message, cause)
 
         def apply() -> None:
-            cell = self._runtime.cells.get(target.name)
+            cell = self._runtime.cells.get(name)
             if id is not None:
                 if self._runtime.marks.find(cell, id, message) is not None:
                     return
@@ -111,11 +118,13 @@ class Sending:
         if ref.node and ref.node != self._runtime.name:
             raise NoSuchActor(f"{ref} is on node {ref.node!r}, and this node has no link to it")
 
-    def deliver_to(self, cell: Cell, mail: Mail) -> None:
-        """Put a message into a mailbox with the open batch."""
-        if cell.phase is GONE:
-            cell = self._runtime.cells.get(cell.name)
-        self._runtime.cells.deliver(cell, mail)
+    def deliver_to(self, where: Where, mail: Mail) -> None:
+        """Put a message into a mailbox, which is made if there is none, with the open batch."""
+        if isinstance(where, str):
+            where = self._runtime.cells.get(where)
+        elif where.phase is GONE:
+            where = self._runtime.cells.get(where.name)
+        self._runtime.cells.deliver(where, mail)
         self._ledger.counters.accepted += 1
 
     def deliver(self, name: str, mail: Mail) -> None:
@@ -130,3 +139,22 @@ class Sending:
         letter = Dead(box, "", raw, "undecodable", "Undecodable", text, "", 0, now, now)
         self._ledger.write(Table.DEAD, key(number), pack(letter))
         counters.died += 1
+
+
+def check_key(key: object) -> None:
+    """Refuse what cannot be the key of a timer."""
+    if not isinstance(key, str) or not is_text(key) or not 1 <= len(key.encode()) <= 255:
+        raise ValueError(f"a timer's key is a str of 1 to 255 bytes of UTF-8; got {key!r:.80}")
+
+
+def check_message(given: object) -> None:
+    """Refuse what is no message.
+
+    Raises:
+        TypeError: with the remedy.
+    """
+    if isinstance(given, Factory):
+        name = given.__qualname__
+        raise TypeError(f"{name} is a handler and not a message: call it, as {name}(...), to make one")
+    if not isinstance(given, Message):
+        raise TypeError(f"{given!r:.80} is no message: make one as Account.deposit(30)")

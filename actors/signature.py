@@ -58,6 +58,11 @@ class Signature:
                     f"{self.text}: the parameter {parameter.name!r} has no annotation; "
                     f"write its type, such as {parameter.name}: int, since it says how the value is stored"
                 )
+            if isinstance(parameter.default, list | dict | set | bytearray):
+                raise DefinitionError(
+                    f"{self.text}: all calls would share the default {parameter.default!r} of "
+                    f"{parameter.name!r}; write `| None = None` and make it inside"
+                )
         return {parameter.name: parameter for parameter in parameters[1:]}
 
     def bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:

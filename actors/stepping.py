@@ -25,8 +25,6 @@ from .current import TURN
 if TYPE_CHECKING:
     from .turn import Turn
 
-Step = Callable[[], Any]
-
 
 @trio.lowlevel.disable_ki_protection
 def first_step(turn: Turn, coroutine: Coroutine[Any, Any, Any]) -> Any:
@@ -78,6 +76,7 @@ class LeakCheck:
         for nursery in reversed(nurseries):
             nursery.cancel_scope.cancel()
             with trio.CancelScope(shield=True):
+                # Nobody tells when a child of a nursery that is not waited for has ended.
                 while nursery.child_tasks:
-                    await trio.lowlevel.checkpoint()
+                    await trio.sleep(0.01)  # noqa: ASYNC110
         del self._task._child_nurseries[:]  # noqa: SLF001

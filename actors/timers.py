@@ -58,6 +58,7 @@ class Timers:
             ledger.write_record(Table.KEYED, timer_key(setter, cell.name, key), holder)
         record = Timer(TimerKind.MESSAGE, cell.name, setter, key or "", mail.encode(), 0, b"")
         self.arm(due, number, record)
+        ledger.open.bytes += len(record.envelope)
         ledger.counters.accepted += 1
         ledger.counters.scheduled += 1
 
@@ -121,7 +122,8 @@ class Timers:
     def fire(self) -> bool:
         """Fire what is due and on disk, in due order; True if there may be more."""
         ledger = self._ledger
-        stop = pair_key(ledger.now_ns() + 1, 0)
+        # One that is on its way to the disk is not passed by those that are due after it.
+        stop = pair_key(min(ledger.now_ns() + 1, self._soonest_on_the_way()), 0)
         rows = ledger.store.scan(Table.TIMERS, b"", stop, limit=PASS + 1)
         fired = 0
         for key, value in rows[:PASS]:
@@ -139,13 +141,17 @@ class Timers:
         """Find the soonest timer that is not due; those on their way to disk note themselves."""
         rows = self._ledger.store.scan(Table.TIMERS, stop, limit=1)
         soonest = open_pair(rows[0][0])[0] if rows else NEVER
-        on_the_way = [
+        self.soonest = min(soonest, self._soonest_on_the_way())
+
+    def _soonest_on_the_way(self) -> int:
+        """When the soonest timer that is not on disk yet is due."""
+        on_the_way = (
             open_pair(key)[0]
             for writes in self._ledger.undurable_writes()
             for key, value in writes.get(Table.TIMERS, {}).items()
             if value is not None
-        ]
-        self.soonest = min([soonest, *on_the_way])
+        )
+        return min(on_the_way, default=NEVER)
 
     def _fire_one(self, key: bytes, value: bytes) -> None:
         runtime = self._runtime

@@ -23,6 +23,7 @@ from .errors import NotInTurn, TurnOver
 from .mail import Cause, Mail
 from .marks import check_same
 from .ref import ActorRef
+from .sending import check_key
 
 if TYPE_CHECKING:
     from .actor import Actor
@@ -31,12 +32,13 @@ if TYPE_CHECKING:
     from .message import Message
     from .outside import Outside
     from .runtime import Runtime
+    from .sending import Where
 
 A = TypeVar("A", bound="Actor")
 B = TypeVar("B", bound="Actor")
 R = TypeVar("R")
 
-Effect = tuple["Cell", Mail] | Callable[[], None]
+Effect = tuple["Where", Mail] | Callable[[], None]
 
 
 class Turn(msgspec.Struct, eq=False):
@@ -112,8 +114,8 @@ class Turn(msgspec.Struct, eq=False):
         It returns when the message and the state under it are durable, so what the
         caller does next has a durable cause. Pass it on as an idempotency key.
         """
-        self._check()
-        await self._runtime.wait_settled(self.cell, self.mail)
+        self.check_open()
+        await self.settled()
         mail, runtime = self.mail, self._runtime
         count = mail.number & ((1 << COUNT_BITS) - 1)
         return f"{runtime.uuid.hex()}-{mail.number >> COUNT_BITS}-{count}"
@@ -137,7 +139,8 @@ class Turn(msgspec.Struct, eq=False):
             key: as given when the timer was set.
             to: whom the timer was for; this actor itself if not given.
         """
-        self._check()
+        self.check_open()
+        check_key(key)
         receiver = to.name if to is not None else self.cell.name
         setter, timers = self.cell.name, self._runtime.timers
         self.effects.append(lambda: timers.cancel(setter, receiver, key))
@@ -167,7 +170,7 @@ class Turn(msgspec.Struct, eq=False):
         Raises:
             TypeError: `then` or `failed` is not such a handler.
         """
-        self._check()
+        self.check_open()
         kind = self.cell.kind
         assert kind is not None
         then_to = None if then is None else resolve_callback(kind, then, "then")
@@ -181,7 +184,7 @@ class Turn(msgspec.Struct, eq=False):
         requests = runtime.requests
 
         def ask() -> None:
-            requests.ask(cell, mail, target.name, then_to, failed_to, due)
+            requests.ask(cell, mail, ref.name, then_to, failed_to, due)
             runtime.sending.deliver_to(target, mail)
 
         self.effects.append(ask)
@@ -197,7 +200,7 @@ class Turn(msgspec.Struct, eq=False):
             NameTaken: an actor of another type lives there.
             BadName: the name cannot be an address.
         """
-        self._check()
+        self.check_open()
         runtime = self._runtime
         seed = runtime.seeds.prepare(actor, name)
         self.effects.append(lambda: runtime.seeds.sow(seed, self.cell))
@@ -205,7 +208,7 @@ class Turn(msgspec.Struct, eq=False):
 
     def stop(self) -> None:
         """End this actor's life with this turn's commit: its state goes, its mail waits `park`."""
-        self._check()
+        self.check_open()
         self.stopping = True
 
     def send(
@@ -219,18 +222,18 @@ class Turn(msgspec.Struct, eq=False):
     ) -> None:
         """Stage a message; what `await ref.tell(...)` does inside a turn."""
         if self.over or self.starting:
-            self._check()
+            self.check_open()
         runtime = self._runtime
         target = runtime.sending.target(ref, message)
         if not delay and key is None and id is None:
             self.effects.append((target, runtime.sending.make_mail(message, self._cause or self.cause)))
             return
-        staged = runtime.sending.staged_tell(target, message, self.cause, delay=delay, key=key, id=id)
+        staged = runtime.sending.staged_tell(ref.name, message, self.cause, delay=delay, key=key, id=id)
         if id is not None:
             self.claimed = self.claimed or {}
-            claimed = self.claimed.setdefault((target.name, id), message)
+            claimed = self.claimed.setdefault((ref.name, id), message)
             if claimed is not message:
-                check_same(id, target.name, claimed == message, message)
+                check_same(id, ref.name, claimed == message, message)
                 return
         self.effects.append(staged)
 
@@ -253,7 +256,16 @@ class Turn(msgspec.Struct, eq=False):
     def __repr__(self) -> str:
         return f"<turn of {self.mail.show()} at {self.cell.name!r}{', over' if self.over else ''}>"
 
-    def _check(self) -> None:
+    async def settled(self) -> None:
+        """Return when the message in hand, and the state under it, are on disk."""
+        await self._runtime.wait_settled(self.cell, self.mail)
+
+    def check_open(self) -> None:
+        """Refuse what a turn cannot do before or after its handler.
+
+        Raises:
+            TurnOver, NotInTurn
+        """
         if self.over:
             raise TurnOver(
                 f"the turn of {self.mail.show()} at {self.cell.name!r} is over, and with it all it could do: "

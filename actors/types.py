@@ -36,8 +36,12 @@ class Types:
             return kind
         if name not in self._missed:
             self._missed.add(name)
-            log.warning("mail for actors of type %r waits: %s", name, kind or _absent(name))
+            log.warning("mail for actors of type %r waits: %s", name, self.why_not(name))
         return None
+
+    def why_not(self, name: str) -> str:
+        """Why a name has no type here."""
+        return str(self._known.get(name) or _absent(name))
 
 
 def _absent(name: str) -> str:

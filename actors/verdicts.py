@@ -55,10 +55,11 @@ class Verdicts:
         if _is_interrupt(error):
             self.interrupted(turn)
             raise error
-        if isinstance(error, Refusal):
+        refusal = _refusal_in(error)
+        if refusal is not None:
             turn.over = True
             self._undo(turn.cell)
-            self._endings.refused(turn.cell, turn.mail, error)
+            self._endings.refused(turn.cell, turn.mail, refusal)
         elif isinstance(error, WakeFailed):
             turn.over = True
             turn.cell.actor = None
@@ -96,6 +97,13 @@ class Verdicts:
             same = False
         if not same:
             cell.actor = None
+
+
+def _refusal_in(error: BaseException) -> Refusal | None:
+    """A refusal, also one that came through the handler's own nursery and is all there is in its group."""
+    while is_group(error) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error if isinstance(error, Refusal) else None
 
 
 def _is_interrupt(error: BaseException) -> bool:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .actor import Actor
     from .cell import Cell
+    from .endings import Endings
     from .handler import HandlerSpec
     from .runtime import Runtime
     from .turn import Turn
@@ -28,7 +29,7 @@ def wake(cell: Cell, runtime: Runtime) -> Actor:
     return actor
 
 
-async def wake_and_handle(turn: Turn, spec: HandlerSpec, values: tuple[Any, ...]) -> Any:
+async def wake_and_handle(endings: Endings, turn: Turn, spec: HandlerSpec, values: tuple[Any, ...]) -> Any:
     """Run `started` and then the handler, as one turn."""
     cell = turn.cell
     kind, actor = cell.kind, cell.actor
@@ -42,8 +43,10 @@ async def wake_and_handle(turn: Turn, spec: HandlerSpec, values: tuple[Any, ...]
                 f"started() of {kind.name} changed declared fields; it may only prepare transient ones, "
                 "since nothing it does is saved: change state in a handler"
             )
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise WakeFailed(str(error)) from error
     finally:
         turn.starting = False
+    if cell.starts:
+        endings.started(cell)
     return await spec.function(actor, *values)

@@ -198,14 +198,15 @@ class Workers:
             await self._step_to_its_end(worker, suspended)
         finally:
             _close(suspended.coroutine)
+            # All of the turn is settled before anything is awaited: its next attempt may begin at once.
             cell.worker = None
             self.suspended.discard(worker)
             if not self.suspended:
                 self._alone.set()
-            if worker.check.leaked():
-                await worker.check.repair()
             self._runtime.turn_ended(cell)
             self.wake()
+            if worker.check.leaked():
+                await worker.check.repair()
 
     async def _step_to_its_end(self, worker: Worker, suspended: Suspended) -> None:
         """Pass traps and answers between trio and the handler until it returns or raises."""

@@ -88,9 +88,10 @@ class Player(Actor):
     async def hit(self, left: int) -> None:
         """Hit the ball; the rally is over when none are left."""
         self.hits += 1
-        if left and self.turn.sender is not None:
-            await self.turn.sender.tell(Player.hit(left - 1))
-        elif not left:
+        sender = self.turn.sender
+        if left and sender is not None:
+            await sender.tell(Player.hit(left - 1))
+        else:
             goal.reached.set()
 
     @handler

@@ -32,6 +32,12 @@ class NodeStatistics:
     """Messages that became dead letters."""
     discarded: int
     """Timers that were cancelled or replaced."""
+    queued: int
+    """Messages in mailboxes; accepted = handled + queued + scheduled + died + discarded (G4)."""
+    scheduled: int
+    """Messages that wait as timers."""
+    actors: int
+    """Actors that live in the store."""
     active: int
     """Mailboxes in memory."""
     ready: int
@@ -119,12 +125,16 @@ class Node:
     def statistics(self) -> NodeStatistics:
         """What the node is doing now."""
         runtime = self._runtime
+        runtime.intake.check_open()
         counters, ledger = runtime.ledger.counters, runtime.ledger
         return NodeStatistics(
             accepted=counters.accepted,
             handled=counters.handled,
             died=counters.died,
             discarded=counters.discarded,
+            queued=counters.queued,
+            scheduled=counters.scheduled,
+            actors=counters.actors,
             active=len(runtime.cells.by_name),
             ready=sum(cell.phase is Phase.READY for cell in runtime.cells.by_name.values()),
             suspended=len(runtime.workers.suspended),

@@ -20,6 +20,7 @@ from ..actors.runtime import Runtime
 from ..actors.schedule import Fair, Schedule
 from ..actors.types import Types
 from ..actors.world import Habits, World
+from ..mailbox.disk import DiskStore
 from ..mailbox.memory import MemoryStore
 from ..mailbox.opening import open_disk
 from ..mailbox.writer import Writer
@@ -51,7 +52,8 @@ async def open_node(
 
     Leaving the block takes nothing more in, lets turns in hand finish for `drain`
     seconds, cancels the rest at no cost to their messages, commits, and closes. Being
-    killed instead is as correct: the next opening goes on where the last commit was.
+    killed instead is as correct: the next opening goes on where the last commit was. A
+    handler that shields itself from cancellation, or waits for a thread, is waited for.
 
     Args:
         store: a directory, made if it is not there; or a store object, for tests.
@@ -69,7 +71,9 @@ async def open_node(
 
     Raises:
         StoreInUse: another node holds the store.
-        NotAStore, StoreDamaged, StoreTooNew, StoreUnavailable: see `mailbox.errors`.
+        NotAStore, StoreDamaged, StoreTooNew, StoreUnavailable, WrongNode: see `mailbox.errors`.
+        BadName: the node's name cannot be one.
+        DefinitionError: an annotation of an actor class mentions a name that does not exist.
         StoreFailed: the disk failed while the node ran.
     """
     habits = Habits(
@@ -80,6 +84,8 @@ async def open_node(
         keep_ids_s=in_seconds(keep_ids, "keep_ids="),
         quota=quota,
     )
+    if quota is not None and (isinstance(quota, bool) or quota < 1):
+        raise ValueError(f"quota= is a number of bytes, at least 1, or None for no quota; got {quota!r}")
     drain_s = in_seconds(drain, "drain=")
     world = _world(types, schedule, seed)
     opened = _open_store(store, name, world.now_ns)
@@ -128,9 +134,13 @@ async def _running(runtime: Runtime, drain_s: float) -> AsyncGenerator[None]:
                 yield
             except BaseException as error:
                 outcome = error
-            with trio.CancelScope(shield=runtime.failure is None):
-                await runtime.close(drain_s)
-            nursery.cancel_scope.cancel()
+            try:
+                with trio.CancelScope(shield=runtime.failure is None):
+                    await runtime.close(drain_s)
+            finally:
+                # Even if a second Ctrl-C ended it: from here on nobody commits, so nobody may wait for it.
+                runtime.abandon()
+                nursery.cancel_scope.cancel()
     except BaseExceptionGroup as group:
         outcome = _sole(group)
     finally:
@@ -153,6 +163,8 @@ def _sole(group: BaseExceptionGroup[BaseException]) -> BaseException:
 
 
 def _open_store(store: str | Path | Store, name: str, now_ns: Callable[[], int]) -> Store:
+    if not isinstance(store, str | Path | DiskStore | MemoryStore):
+        raise TypeError(f"a store is given as the path of its directory; got {store!r:.80}")
     if isinstance(store, str | Path):
         return open_disk(Path(store), node=name, entropy=os.urandom, now_ns=now_ns)
     return store

@@ -8,6 +8,8 @@ is crash-only.
 
 from __future__ import annotations
 
+import functools
+import inspect
 import os
 import signal
 import sys
@@ -41,11 +43,32 @@ def run(main: Main, *, store: str | Path, **options: Any) -> None:
 
     Raises:
         SystemExit: 130 after SIGINT, 143 after SIGTERM.
+        TypeError: `main` is not an async function.
+        RuntimeError: this is not the main thread, which alone hears signals.
         Exception: whatever `main` or `open_node` raised.
     """
+    _check(main)
     received = trio.run(_run, main, store, options)
     if received:
         raise SystemExit(128 + received)
+
+
+def _check(main: object) -> None:
+    """Refuse what cannot be run, before a store is made."""
+    inner = main
+    while isinstance(inner, functools.partial):
+        inner = inner.func
+    if inspect.isfunction(inner) and not inspect.iscoroutinefunction(inner) or not callable(inner):
+        raise TypeError(
+            f"run() takes an async function of one parameter, the node; {main!r:.80} is none: write async def"
+        )
+    try:
+        signal.signal(signal.SIGINT, signal.getsignal(signal.SIGINT))
+    except ValueError:
+        raise RuntimeError(
+            "run() belongs in the main thread, which alone hears signals; "
+            "in another one use open_node inside your own trio.run"
+        ) from None
 
 
 async def _run(main: Main, store: str | Path, options: dict[str, Any]) -> int:

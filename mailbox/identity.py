@@ -35,13 +35,3 @@ class Identity:
 def show_number(number: int) -> str:
     """A message number as people see it: incarnation-count."""
     return f"{number >> COUNT_BITS}-{number & ((1 << COUNT_BITS) - 1)}"
-
-
-def read_number(text: str) -> int:
-    """The message number that `show_number` printed.
-
-    Raises:
-        ValueError: the text is not of that form.
-    """
-    incarnation, _, count = text.partition("-")
-    return (int(incarnation) << COUNT_BITS) + int(count)

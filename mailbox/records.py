@@ -88,7 +88,7 @@ class Box(msgspec.Struct, array_like=True, gc=False):
     paused: str
     """Why the mailbox is paused; empty if it is not."""
     attempts: int
-    """Failed attempts at the message at the head, or at waking the actor."""
+    """Failed attempts at the message at the head."""
     retry_at: int
     """When the next attempt is due, ns; 0 if at once."""
     error: str
@@ -101,6 +101,8 @@ class Box(msgspec.Struct, array_like=True, gc=False):
     """Messages handled since the mailbox was made."""
     last: int = -1
     """First sequence of the last segment, which new mail may join; -1 if there is none."""
+    starts: int = 0
+    """Failed attempts at waking the actor."""
 
 
 class Timer(msgspec.Struct, array_like=True, gc=False):
@@ -139,22 +141,27 @@ class Keyed(msgspec.Struct, array_like=True, gc=False):
     fired: bool
 
 
+class Callback(msgspec.Struct, array_like=True, gc=False):
+    """In a Request: a handler of the asker's own class with one parameter left open for the answer."""
+
+    handler: str
+    version: int
+    parameter: str
+    """The parameter that takes the answer."""
+    body: bytes
+    """The others that were given, as a map by name."""
+
+
 class Request(msgspec.Struct, array_like=True, gc=False):
     """REQUESTS: a question a turn asked, until it is settled."""
 
     to: str
     text: str
     """The question as people see it."""
-    then: str
-    """Handler of the asker's own class for the reply; empty if there is none."""
-    then_parameter: str
-    """Its parameter that takes the reply."""
-    then_body: bytes
-    """Its other parameters, a map by name."""
-    failed: str
-    """Handler for a failure; empty if there is none."""
-    failed_parameter: str
-    failed_body: bytes
+    then: Callback | None
+    """Who takes the reply."""
+    failed: Callback | None
+    """Who hears why there is none."""
     due: int
     """When it times out, ns; 0 for never."""
     timer: int

@@ -264,5 +264,5 @@ class _CommitThread:
             self._run(flight)
             try:
                 self._give_back(flight)
-            except RuntimeError:  # the loop has ended; `Writer.close` lands the flight
+            except (RuntimeError, OSError):  # the loop has ended; `Writer.close` lands the flight
                 continue

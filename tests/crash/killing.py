@@ -13,7 +13,7 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
 
@@ -93,9 +93,14 @@ class Child:
 
     def kill(self, number: signal.Signals = signal.SIGKILL) -> None:
         """Send it a signal, and wait until it is gone."""
-        if self.code is None:
-            os.kill(self.pid, number)
+        self.send(number)
         self.wait()
+
+    def send(self, number: signal.Signals) -> None:
+        """Send it a signal; it may have ended without our having heard of it."""
+        if self.code is None:
+            with suppress(ProcessLookupError):
+                os.kill(self.pid, number)
 
     def wait(self) -> None:
         """Wait until it is gone."""
@@ -145,8 +150,8 @@ class KillLoop:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._child is not None and self._child.code is None:
-            os.kill(self._child.pid, signal.SIGKILL)
+        if self._child is not None:
+            self._child.send(signal.SIGKILL)
         assert self._stable.stdin is not None
         assert self._stable.stdout is not None
         self._stable.stdin.close()
@@ -174,7 +179,7 @@ class KillLoop:
         early = not heard or child.code is not None
         allowed = {EXIT_CODES[number]}
         if moment.closing is not None and not early:
-            os.kill(child.pid, signal.SIGINT)
+            child.send(signal.SIGINT)
             child.listen(NEVER, 1, moment.closing)
             allowed.add(EXIT_CODES[signal.SIGINT])
         child.kill(number)

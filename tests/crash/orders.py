@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +15,7 @@ from pathlib import Path
 import trio
 
 from callboard import Actor, Node, StoreForked, StoreInUse, handler, open_node, run
+from callboard.mailbox.memory import MemoryStore
 from callboard.mailbox.reading import read_counters
 
 BOOT = "import sys; sys.path.append(sys.argv[1]); from tests.crash import orders; orders.main()"
@@ -34,6 +36,10 @@ class Sleeper(Actor, type_name="crash.Sleeper"):
     async def count(self) -> int:
         self.done += 1
         return self.done
+
+    @handler
+    async def press_ctrl_c(self) -> None:
+        signal.raise_signal(signal.SIGINT)
 
 
 class Bomb(Actor, type_name="crash.Bomb"):
@@ -71,6 +77,32 @@ def sleepy(store: str, seconds: str) -> None:
         await trio.sleep_forever()
 
     run(program, store=store, drain=60)
+
+
+def pressed_inside(store: str) -> None:
+    """Ctrl-C ends one handler's turn while another's waits for the commit that both are in."""
+
+    async def program() -> None:
+        async with open_node(store, drain=0.2) as node:
+            sleeper = await node.spawn(Sleeper(), name="sleeper")
+            other = await node.spawn(Sleeper(), name="other")
+            await node.tell_all([(sleeper, Sleeper.sleep(0.01)), (other, Sleeper.press_ctrl_c())])
+            await trio.sleep_forever()
+
+    trio.run(program)
+
+
+def held_up() -> None:
+    """A turn waits for a disk that does not answer."""
+
+    async def program() -> None:
+        store = MemoryStore()
+        async with open_node(store, drain=60) as node:
+            sleeper = await node.spawn(Sleeper(), name="sleeper")
+            store.hold()
+            await sleeper.tell(Sleeper.sleep(0.01))
+
+    trio.run(program)
 
 
 def explosive(store: str, fuse: str, how: str) -> None:
@@ -132,6 +164,8 @@ def second(store: str) -> None:
 
 PROGRAMS: dict[str, Callable[..., None]] = {
     "sleepy": sleepy,
+    "pressed_inside": pressed_inside,
+    "held_up": held_up,
     "explosive": explosive,
     "forking": forking,
     "second": second,

@@ -148,6 +148,25 @@ def test_ctrl_c_in_the_middle_of_a_timer_loses_nothing() -> None:
     assert trio.run(look_after_it) == 2
 
 
+def test_ctrl_c_in_one_handler_does_not_leave_another_waiting_for_a_commit(tmp_path: Path) -> None:
+    """It ended the leading worker, and nobody else committed."""
+    with running("pressed_inside", tmp_path / "store") as program:
+        ended, _, complained = program.end()
+    assert ended == -signal.SIGINT, complained
+    assert done_by_sleeper(tmp_path / "store") == (0, 1, True)
+
+
+def test_the_second_ctrl_c_ends_a_program_whose_disk_does_not_answer() -> None:
+    """The kill loop found it: the node had given up closing, and a turn went on waiting for a commit."""
+    with running("held_up") as program:
+        program.wait_for("asleep")
+        for _ in range(2):
+            time.sleep(0.2)  # until it waits for the disk; until it closes
+            program.process.send_signal(signal.SIGINT)
+        ended, _, complained = program.end()
+    assert ended == -signal.SIGINT, complained
+
+
 @pytest.mark.parametrize(("how", "code"), [("exit", 9), ("segfault", -signal.SIGSEGV)])
 def test_a_handler_that_ends_its_own_process_costs_nobody_a_message(
     tmp_path: Path, how: str, code: int

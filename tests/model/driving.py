@@ -13,10 +13,10 @@ from callboard import AskFailed, AskTimeout, NoSuchActor
 from callboard.mailbox.memory import MemoryStore
 
 from .lives import Life, settle
-from .pawns import NAMES, WITNESS, Archive, No, Pawn, Program, Step, encode
+from .pawns import NAMES, WITNESS, Archive, No, Pawn, Program, Step, act, forget_habits
 from .reading import Ended, read
 
-LONG = 2000.0
+LONG = 300.0
 """Seconds after which every timer, retry and request of a plan is over."""
 
 MANY = 20
@@ -127,6 +127,7 @@ class Driver:
 
     async def _reopen(self) -> None:
         await settle()
+        forget_habits()
         self._life = Life(self._life.store.reopen(), **self._options)
         await self._nursery.start(self._life.run)
 
@@ -135,13 +136,13 @@ class Driver:
         self.roots.append(root)
         return root
 
-    def _go(self, act: Callable[..., Awaitable[None]], *args: Any) -> None:
+    def _go(self, call: Callable[..., Awaitable[None]], *args: Any) -> None:
         """Do something in the background: it may never return from a node that is killed."""
         node = self._node
 
         async def quietly() -> None:
             try:
-                await act(*args)
+                await call(*args)
             except (NoSuchActor, AskTimeout):
                 pass
             except Exception:
@@ -155,21 +156,19 @@ class Driver:
 
     async def _tell(self, root: Root, delay: float = 0.0) -> None:
         due = wall_clock() + delay if delay else 0.0
-        message = Pawn.act(root.token, encode(root.program), due)
+        message = act(root.token, root.program, due)
         mark = root.token if root.how == "marked" else None
         await self._node.ref(Pawn, root.to).tell(message, delay=delay, id=mark)
         root.acked = True
 
     async def _tell_all(self, roots: list[Root]) -> None:
         node = self._node
-        await node.tell_all(
-            [(node.ref(Pawn, root.to), Pawn.act(root.token, encode(root.program))) for root in roots]
-        )
+        await node.tell_all([(node.ref(Pawn, root.to), act(root.token, root.program)) for root in roots])
         for root in roots:
             root.acked = True
 
     async def _ask(self, root: Root) -> None:
-        message = Pawn.act(root.token, encode(root.program))
+        message = act(root.token, root.program)
         try:
             reply = await self._node.ref(Pawn, root.to).ask(message, timeout=LONG / 2)
             assert reply == root.token
@@ -197,6 +196,7 @@ def wall_clock() -> float:
 async def carry_out(plan: list[Step], **options: Any) -> Story:
     """Carry out a plan over a fresh store."""
     WITNESS.clear()
+    forget_habits()
     async with trio.open_nursery() as nursery:
         story = await Driver(nursery, park=None, seed=0, **options).story(plan)
         nursery.cancel_scope.cancel()

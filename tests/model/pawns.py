@@ -10,7 +10,7 @@ from typing import Any
 import attrs
 import trio
 
-from callboard import Actor, ActorRef, Failure, Refusal, Retry, handler
+from callboard import Actor, ActorRef, Failure, Message, Refusal, Retry, handler
 
 ATTEMPTS = 3
 NAMES = ("a", "b", "c", "d")
@@ -71,26 +71,31 @@ class Pawn(Actor, type_name="model.Pawn"):
         self.log.append(token)
         return token
 
+    @handler(retry=Retry(attempts=ATTEMPTS, wait=1, jitter=0))
+    async def act_slowly(self, token: str, program: str, not_before: float = 0.0) -> str:
+        """The same for programs that suspend, so that the others go on running ahead of the disk."""
+        return await self.act(token, program, not_before)
+
     async def _do(self, token: str, child: str, verb: str, *args: Any) -> None:
         match verb, args:
             case "tell", (to, program):
-                await self._ref(to).tell(Pawn.act(child, encode(program)))
+                await self._ref(to).tell(act(child, program))
             case "after", (delay, key, program):
                 due = self.turn.now().timestamp() + delay
-                self.turn.after(delay, Pawn.act(child, encode(program), due), key=key)
+                self.turn.after(delay, act(child, program, due), key=key)
             case "cancel", (key,):
                 self.turn.cancel(key)
             case "request", (to, program, timeout):
                 self.turn.request(
                     self._ref(to),
-                    Pawn.act(child, encode(program)),
+                    act(child, program),
                     then=partial(Pawn.got, token=child),
                     failed=partial(Pawn.got_failure, token=child),
                     timeout=timeout,
                 )
             case "spawn", (name, program):
                 ref = self.turn.spawn(Pawn(), name=name)
-                await ref.tell(Pawn.act(child, encode(program)))
+                await ref.tell(act(child, program))
             case "stop", ():
                 name = self.turn.ref.name
                 archive: ActorRef[Archive] = ActorRef("archive")
@@ -128,9 +133,16 @@ class Pawn(Actor, type_name="model.Pawn"):
         self.log.append(f"{token}!{why.reason}")
 
 
-def encode(program: Sequence[Step]) -> str:
-    """A program as a parameter."""
-    return json.dumps(program)
+def act(token: str, program: Sequence[Step], not_before: float = 0.0) -> Message[Pawn, str]:
+    """The message that carries a program."""
+    suspends = any(verb in {"sleep", "effect"} for verb, *_ in program)
+    return (Pawn.act_slowly if suspends else Pawn.act)(token, json.dumps(program), not_before)
+
+
+def forget_habits() -> None:
+    """A process that begins anew does not know which handlers suspend."""
+    for spec in (Pawn.act.spec, Pawn.act_slowly.spec):
+        spec.suspends = False
 
 
 def fate(program: Program) -> str:

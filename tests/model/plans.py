@@ -48,9 +48,9 @@ def _stops_last(program: Program) -> bool:
     return ("stop",) not in program[:-1]
 
 
-def sends(*, timed: bool) -> list[st.SearchStrategy[Step]]:
+def sends(*, timed: bool, depth: int = 2) -> list[st.SearchStrategy[Step]]:
     """What sends messages from outside."""
-    program = programs(timed=timed)
+    program = programs(timed=timed, depth=depth)
     return [
         st.tuples(st.just("tell"), names, program),
         st.tuples(st.just("tell"), names, program),
@@ -67,6 +67,13 @@ def plans(*, timed: bool, extra: Any = ()) -> st.SearchStrategy[list[Step]]:
     return st.lists(st.one_of([*sends(timed=timed), *extra]), min_size=1, max_size=12)
 
 
+doomed: st.SearchStrategy[Step] = st.tuples(
+    st.just("doomed"),
+    st.lists(st.one_of(sends(timed=True, depth=1)), min_size=1, max_size=3),
+    st.sampled_from([0.0, 0.1, 1.0]),
+)
+"""Things done after the last sync before a power loss."""
+
 ACCIDENTS: list[st.SearchStrategy[Step]] = [
     st.tuples(st.just("spawn"), names),
     st.tuples(st.just("pause"), names),
@@ -76,7 +83,7 @@ ACCIDENTS: list[st.SearchStrategy[Step]] = [
     st.tuples(st.just("crash")),
     st.tuples(
         st.just("doomed"),
-        st.lists(st.one_of(sends(timed=True)), min_size=1, max_size=3),
+        st.lists(st.one_of(sends(timed=True, depth=1)), min_size=1, max_size=3),
         st.sampled_from([0.0, 1.0, 20.0]),
     ),
     st.tuples(st.just("restart")),

@@ -81,14 +81,13 @@ class Beginnings:
             return None
         message = mail.message
         spec = kind.handlers.get(mail.handler if message is None else message.spec.name)
-        if message is None or message.spec is not spec:
-            if self._is_misaddressed(cell, kind, mail):
-                text = f"it is for actors of type {mail.type!r}, and a {kind.name} lives here"
-                endings.died(cell, mail, "misaddressed", None, text)
-                return None
-            if spec is None or mail.version != spec.version:
-                runtime.no_code(cell, mail)
-                return None
+        if (message is None or message.spec is not spec) and self._is_misaddressed(kind, mail):
+            text = f"it is for actors of type {mail.type!r}, and a {kind.name} lives here"
+            endings.died(cell, mail, "misaddressed", None, text)
+            return None
+        if spec is None or (message is None and mail.version != spec.version):
+            runtime.no_code(cell, mail)
+            return None
         if spec.suspends or cell.attempts or cell.starts or not (runtime.speculation and kind.speculation):
             need = max(cell.lsn, mail.lsn, cell.attempts_lsn)
             if need > self._ledger.durable:
@@ -110,16 +109,16 @@ class Beginnings:
             return self._wake(turn, spec, values)
         return turn, spec, spec.function(cell.actor, *values)
 
-    def _is_misaddressed(self, cell: Cell, kind: ActorType, mail: Mail) -> bool:
+    def _is_misaddressed(self, kind: ActorType, mail: Mail) -> bool:
         """Whether a message is for another class, sent before this actor came to live here.
 
         If no code here has that class, nobody can tell: the message waits (G14).
         """
         lineage = self._lineages.get(kind)
         if lineage is None:
-            lineage = self._lineages[kind] = frozenset(
-                base.__callboard__.name for base in kind.cls.__mro__ if "__callboard__" in base.__dict__
-            )
+            known = [base.__dict__.get("__callboard__") for base in kind.cls.__mro__]
+            lineage = frozenset(base.name for base in known if base is not None)
+            self._lineages[kind] = lineage
         return mail.type not in lineage and self._runtime.types.find(mail.type) is not None
 
     def _wake(self, turn: Turn, spec: HandlerSpec, values: Any) -> Begun | None:

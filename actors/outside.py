@@ -242,9 +242,10 @@ class Outside:
         self._refuse_in_turn("pause", "do it from outside")
         runtime = self._runtime
         runtime.intake.check_open()
-        if not isinstance(reason, str) or not reason.strip():
+        text = storable(reason) if type(reason) is str else ""
+        if not text.strip():
             raise ValueError(f"pause(reason=...) takes a text that says why; got {reason!r:.80}")
-        runtime.endings.pause(runtime.lives.existing(ref.name), storable(reason))
+        runtime.endings.pause(runtime.lives.existing(ref.name), text)
         runtime.workers.wake()
         await self._ledger.wait_durable(self._ledger.lsn)
 

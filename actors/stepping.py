@@ -14,7 +14,7 @@ between a worker and a handler on the stack, lift that protection for the handle
 from __future__ import annotations
 
 import types
-from collections.abc import Callable, Coroutine, Generator
+from collections.abc import Coroutine, Generator
 from typing import TYPE_CHECKING, Any
 
 import trio
@@ -77,6 +77,6 @@ class LeakCheck:
             nursery.cancel_scope.cancel()
             with trio.CancelScope(shield=True):
                 # Nobody tells when a child of a nursery that is not waited for has ended.
-                while nursery.child_tasks:
-                    await trio.sleep(0.01)  # noqa: ASYNC110
+                while nursery.child_tasks:  # noqa: ASYNC110
+                    await trio.sleep(0.01)
         del self._task._child_nurseries[:]  # noqa: SLF001

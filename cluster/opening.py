@@ -71,8 +71,7 @@ async def open_node(
 
     Raises:
         StoreInUse: another node holds the store.
-        NotAStore, StoreDamaged, StoreTooNew, StoreUnavailable, WrongNode: see `mailbox.errors`.
-        BadName: the node's name cannot be one.
+        NotAStore, StoreDamaged, StoreTooNew, StoreUnavailable, WrongNode, BadName: see `mailbox.errors`.
         DefinitionError: an annotation of an actor class mentions a name that does not exist.
         StoreFailed: the disk failed while the node ran.
     """
@@ -82,10 +81,8 @@ async def open_node(
         idle_s=in_seconds(idle, "idle="),
         park_s=None if park is None else in_seconds(park, "park="),
         keep_ids_s=in_seconds(keep_ids, "keep_ids="),
-        quota=quota,
+        quota=_check_quota(quota),
     )
-    if quota is not None and (isinstance(quota, bool) or quota < 1):
-        raise ValueError(f"quota= is a number of bytes, at least 1, or None for no quota; got {quota!r}")
     drain_s = in_seconds(drain, "drain=")
     world = _world(types, schedule, seed)
     opened = _open_store(store, name, world.now_ns)
@@ -96,6 +93,12 @@ async def open_node(
             yield Node(runtime)
     finally:
         opened.close(clean=runtime is not None and runtime.settled)
+
+
+def _check_quota(quota: int | None) -> int | None:
+    if quota is not None and (isinstance(quota, bool) or quota < 1):
+        raise ValueError(f"quota= is a number of bytes, at least 1, or None for no quota; got {quota!r}")
+    return quota
 
 
 def _world(types: list[type[Actor]] | None, schedule: Schedule | None, seed: int | None) -> World:

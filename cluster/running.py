@@ -58,7 +58,7 @@ def _check(main: object) -> None:
     inner = main
     while isinstance(inner, functools.partial):
         inner = inner.func
-    if inspect.isfunction(inner) and not inspect.iscoroutinefunction(inner) or not callable(inner):
+    if (inspect.isfunction(inner) and not inspect.iscoroutinefunction(inner)) or not callable(inner):
         raise TypeError(
             f"run() takes an async function of one parameter, the node; {main!r:.80} is none: write async def"
         )

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import trio
+import trio.lowlevel
 
 from callboard import (
     Actor,
@@ -58,7 +59,7 @@ class Shop(Actor):
 
     @handler(retry=Retry(attempts=2, wait=0.05, jitter=0))
     async def leak(self) -> None:
-        await trio.sleep(0)
+        await trio.lowlevel.checkpoint()
         self.sold += 100
         nursery = await trio.open_nursery().__aenter__()
         nursery.start_soon(self._shielded)

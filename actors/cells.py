@@ -223,13 +223,15 @@ class Cells:
         end = first + len(raws)
         if end <= cell.head:
             return
+        # What fills it up may be on its way to the disk: until all that is done, it must not be deleted.
+        whole = max(end, cell.last_end) if first == cell.last else end
         if cell.segments and cell.segments[-1][0] == first:
-            cell.segments[-1] = (first, max(end, cell.segments[-1][1]))
+            cell.segments[-1] = (first, max(whole, cell.segments[-1][1]))
             cell.known = cell.segments[-1][1]
-        elif end > cell.known:
+        elif whole > cell.known:
             # Its first messages may be done, where an earlier run of the node left off.
-            cell.segments.append((first, end))
-            cell.known = end
+            cell.segments.append((first, whole))
+            cell.known = whole
         if first > cell.loaded:
             # A segment is missing or was cut short: its messages are gone for good, and
             # each of them is said to be, as a dead letter, rather than passed over.

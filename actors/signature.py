@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Coroutine
-from typing import Any, Final
+from typing import Any
 
 from .annotations import Note, Scope, signature_of
 from .errors import DefinitionError
@@ -18,9 +18,6 @@ _REMEDIES = {
     inspect.Parameter.VAR_POSITIONAL: "take one list or tuple instead: parameters are stored by name",
     inspect.Parameter.VAR_KEYWORD: "take one dict instead: parameters are stored by name",
 }
-
-SHARED: Final[frozenset[object]] = frozenset({list, dict, set, bytearray})
-"""Types of defaults that every call would share."""
 
 
 class Signature:
@@ -60,11 +57,6 @@ class Signature:
                 raise DefinitionError(
                     f"{self.text}: the parameter {parameter.name!r} has no annotation; "
                     f"write its type, such as {parameter.name}: int, since it says how the value is stored"
-                )
-            if type(parameter.default) in SHARED:
-                raise DefinitionError(
-                    f"{self.text}: all calls would share the default {parameter.default!r} of "
-                    f"{parameter.name!r}; write `| None = None` and make it inside"
                 )
         return {parameter.name: parameter for parameter in parameters[1:]}
 

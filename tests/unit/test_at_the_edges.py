@@ -11,7 +11,6 @@ import trio.lowlevel
 from callboard import (
     Actor,
     ActorRef,
-    DefinitionError,
     MessageTooLarge,
     Node,
     NotStorable,
@@ -278,15 +277,6 @@ async def test_stopped_hooks_run_side_by_side() -> None:
             await (await node.spawn(Slow(), name=name)).ask(Slow.wake())
         began = trio.current_time()
     assert trio.current_time() - began < 4
-
-
-def test_a_parameter_cannot_have_a_default_that_calls_would_share() -> None:
-    with pytest.raises(DefinitionError, match="None = None"):
-
-        class Bad(Actor):  # pyright: ignore[reportUnusedClass]
-            @handler
-            async def take(self, values: list[int] = []) -> None:  # noqa: B006
-                pass
 
 
 def test_run_takes_an_async_function_and_says_so_before_it_makes_a_store(tmp_path: Any) -> None:

@@ -19,6 +19,7 @@ KINDS: list[Any] = [
         records.Box,
         records.Timer,
         records.Keyed,
+        records.Callback,
         records.Request,
         records.Mark,
         records.Dead,

@@ -11,6 +11,7 @@ from hypothesis import given, strategies as st
 from callboard.mailbox.errors import Undecodable
 from callboard.mailbox.records import (
     Box,
+    Callback,
     Counters,
     Dead,
     Keyed,
@@ -41,6 +42,9 @@ VALUES: dict[Any, st.SearchStrategy[Any]] = {
     bytes: st.binary(max_size=20),
     bool: st.booleans(),
 }
+VALUES[Callback | None] = st.none() | st.builds(
+    Callback, handler=VALUES[str], version=VALUES[int], parameter=VALUES[str], body=VALUES[bytes]
+)
 
 
 @st.composite

@@ -174,13 +174,15 @@ class Cells:
     def deliver(self, cell: Cell, mail: Mail) -> None:
         """Put a message at the tail of a mailbox, with the open batch."""
         ledger = self._ledger
-        mail.lsn = ledger.open.lsn
+        batch = ledger.open
+        mail.lsn = batch.lsn
+        batch.fresh += 1
+        batch.bytes += mail.size
         if cell.loaded == cell.tail and len(cell.mail) < WINDOW:
             cell.mail.append(mail)
             cell.loaded += 1
         cell.tail += 1
         cell.fresh.append(mail)
-        ledger.open.bytes += mail.size
         if cell.touched != mail.lsn:
             ledger.touch(cell)
         if cell.phase is IDLE:

@@ -267,8 +267,10 @@ class Endings:
 
     def _done(self, cell: Cell) -> None:
         """The message at the head is done with."""
-        cell.mail.popleft()
+        mail = cell.mail.popleft()
         cell.head += 1
+        if mail.lsn == self._ledger.open.lsn:
+            self._ledger.open.fresh -= 1
         if cell.attempts or cell.error:
             cell.clear_failure()
         ledger = self._ledger

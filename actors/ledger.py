@@ -42,6 +42,8 @@ MAX_BYTES_AHEAD = 16 * 1024 * 1024
 PATIENCE = 4
 """Under load, commits follow each other at this many times the length of the last one."""
 MIN_PATIENCE_S = 0.001
+FEW = 100
+"""Unhandled messages of a batch that are cheap to write."""
 MAX_PATIENCE_S = 0.01
 
 Record = Timer | Keyed | Request | Mark
@@ -56,7 +58,7 @@ class Release(Protocol):
 class Batch:
     """What one commit writes."""
 
-    __slots__ = ("born", "bytes", "cells", "lsn", "on_disk", "releases", "turns", "writes")
+    __slots__ = ("bytes", "cells", "fresh", "lsn", "on_disk", "releases", "turns", "writes")
 
     def __init__(self, lsn: int) -> None:
         self.lsn = lsn
@@ -65,8 +67,9 @@ class Batch:
         self.releases: list[Release] = []
         self.on_disk: trio.Event | None = None
         self.turns = 0
+        self.fresh = 0
+        """Messages put into mailboxes by it and not handled yet: what a commit now would have to write."""
         self.bytes = 0
-        self.born = 0.0
 
     @property
     def empty(self) -> bool:
@@ -227,7 +230,13 @@ class Ledger:
         Under load this bounds the share of the loop's time that goes into commits, and
         so adapts the window to the disk.
         """
-        if now - self._sealed_at >= self._patience_s:
+        batch = self.open
+        age = now - self._sealed_at
+        if batch.on_disk is not None or batch.releases:
+            if age >= self._patience_s:
+                self.commit()
+        elif age >= MAX_PATIENCE_S or (batch.turns >= MAX_TURNS_AHEAD // 2 and batch.fresh < FEW):
+            # Nobody waits: a good moment is when most of what was sent has been handled already.
             self.commit()
 
     @trio.lowlevel.enable_ki_protection

@@ -121,6 +121,10 @@ class Mail(msgspec.Struct, eq=False, gc=False):
         return f"{self.handler}(…)"
 
 
+NUMBERS = (int, float)
+"""A tuple, since a union would be built anew for every message."""
+
+
 def size_of(message: Message[Any, Any]) -> int:
     """An upper bound of a message's body in bytes; exact where a bound is not cheap."""
     bound = message.spec.shape.bound
@@ -131,7 +135,7 @@ def size_of(message: Message[Any, Any]) -> int:
         return len(held)
     size = 16
     for value in held:
-        if value is None or isinstance(value, int | float):
+        if value is None or isinstance(value, NUMBERS):
             size += 24
         elif isinstance(value, str):
             size += 24 + 4 * len(value)

@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from .cell import Cell
 
+MOST_FAVOURS = 2
+"""Visits in a row that full mailboxes may have before the others."""
+
 
 class Schedule(Protocol):
     """The ready cells, and which of them has the next turn."""
@@ -30,19 +33,29 @@ class Schedule(Protocol):
 
 
 class Fair:
-    """First come, first served; a cell with much mail gives way after a quantum."""
+    """First come, first served; a cell with much mail gives way after a quantum.
+
+    Whoever has a quantum of mail waiting comes before the others, twice in a row at most: mail that
+    is handled before its batch is sealed never touches the disk.
+    """
 
     def __init__(self, quantum: int = 256) -> None:
         self.quantum = quantum
         self._ready: deque[Cell] = deque()
+        self._full: deque[Cell] = deque()
+        self._favours = 0
 
     def add(self, cell: Cell) -> None:
         """Put a cell at the back."""
-        self._ready.append(cell)
+        (self._full if len(cell.mail) >= self.quantum else self._ready).append(cell)
 
     def next(self) -> Cell | None:
         """Take the cell at the front."""
+        if self._full and (self._favours < MOST_FAVOURS or not self._ready):
+            self._favours += 1
+            return self._full.popleft()
+        self._favours = 0
         return self._ready.popleft() if self._ready else None
 
     def __len__(self) -> int:
-        return len(self._ready)
+        return len(self._ready) + len(self._full)

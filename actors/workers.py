@@ -174,6 +174,8 @@ class Workers:
                 return Suspended(cell, turn, spec, coroutine, context, trap)
             if cell.phase is not RUNNING or worker.leaked:
                 break
+            # What a turn sends is work for others, and counts as if it had been done here.
+            turns = max(0, turns - len(turn.effects))
             # At every turn, since one may have blocked for longer than a slice.
             if self._slice_over():
                 break

@@ -22,7 +22,7 @@ from .journal import append
 EFFECTS = "CALLBOARD_CRASH_EFFECTS"
 """Environment variable: the file that effects are written to."""
 OPENING_BALANCE = 1000
-TWICE_AGAIN = Retry(attempts=3, wait=0.002, jitter=0)
+TWICE_AGAIN = Retry(attempts=3, wait=0.015, jitter=0)
 
 
 class Short(Refusal):

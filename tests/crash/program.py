@@ -79,10 +79,12 @@ async def _main(job: Job, place: Path) -> None:
     tell_harness("o")
     async with open_node(place / "store", speculation=job.speculation, idle=0.05, park=PARK_S) as node:
         roster = Roster(node)
-        await roster.spawn()
+        if read_counters(node.store).actors < len(roster.listeners):
+            await roster.spawn()
         senders = [_sender(job, place, number, roster) for number in range(job.senders)]
         tell_harness("r")
         async with trio.open_nursery() as nursery:
+            start_soon(nursery, roster.spawn)  # again, while old mail is being woken and new mail comes
             for sender in senders:
                 start_soon(nursery, sender.catch_up if job.drain else sender.send)
         final = Final({}, await _drain(node))

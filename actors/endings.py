@@ -10,7 +10,6 @@ is *dropped* before its turn: void, or unreadable.
 from __future__ import annotations
 
 import logging
-import traceback
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -22,6 +21,7 @@ from .cell import Cell, Phase
 from .errors import AskFailed, Failure, MessageTooLarge, Refusal
 from .mail import Mail
 from .retry import Again, Pause, Retry
+from .texts import describe, show_traceback, storable
 
 if TYPE_CHECKING:
     from .handler import HandlerSpec
@@ -38,8 +38,6 @@ HEARD = Flag.ASKED | Flag.MARKED
 """Somebody may wait for the outcome: the asker, or one who asked again with the same id."""
 ENDED = Flag.ASKED | Flag.REQUESTED | Flag.KEYED | Flag.MARKED
 MAX_STATE = 16 * 1024 * 1024
-MAX_TRACEBACK = 16 * 1024
-MAX_TEXT = 4096
 
 
 class Endings:
@@ -277,26 +275,3 @@ class Endings:
         ledger.open.turns += 1
         if cell.touched != ledger.open.lsn:
             ledger.touch(cell)
-
-
-def describe(error: BaseException) -> str:
-    """An exception in one line."""
-    text = storable(error).partition("\n")[0]
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
-
-
-def storable(error: object) -> str:
-    """The text of an exception, whatever its author made of it, as it can be written down."""
-    try:
-        text = str(error)
-    except Exception:
-        text = f"<{type(error).__name__}, whose text cannot be had>"
-    return text.encode("utf-8", "replace").decode()[:MAX_TEXT]
-
-
-def show_traceback(error: BaseException | None) -> str:
-    """The traceback as text, its end if it is long."""
-    if error is None:
-        return ""
-    text = "".join(traceback.format_exception(error))
-    return text[-MAX_TRACEBACK:].encode("utf-8", "replace").decode()

@@ -17,12 +17,12 @@ from .answers import raise_outcome
 from .cell import condition
 from .current import TURN
 from .durations import Seconds, in_seconds
-from .endings import storable
 from .errors import AskInTurn, AskTimeout, InTurn, NoSuchActor, Overloaded
 from .mail import Cause, size_of
 from .ref import ActorRef
 from .seeds import Seed
 from .sending import check_message
+from .texts import storable
 
 if TYPE_CHECKING:
     from .actor import Actor

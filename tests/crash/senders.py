@@ -53,7 +53,8 @@ class Roster:
                     start_soon(nursery, self._spawn, kind, ref.name)
 
     async def _spawn(self, kind: Callable[[], Actor], name: str) -> None:
-        await self.node.spawn(kind(), name=name)
+        ref = await self.node.spawn(kind(), name=name)
+        await self.node.resume(ref)  # who paused it may have been killed
 
     @property
     def listeners(self) -> list[ActorRef[Any]]:
@@ -116,6 +117,7 @@ class Sender:
             (self.question, 2),
             (self.hatch, 0.7),
             (self.arm, 2),
+            (self.pause, 0.7),
             (self.flood, 0.3 if self.name == "s0" else 0),
         ]
 
@@ -220,6 +222,13 @@ class Sender:
 
     async def arm(self) -> None:
         await self._tell(self._roster.ticker, Ticker.arm if self._rng.random() < 0.8 else Ticker.disarm)
+
+    async def pause(self) -> None:
+        """Let mail pile up, so that it is woken and filled up in pieces."""
+        to = self._recorder()
+        await self._roster.node.pause(to)
+        await trio.sleep(self._rng.choice((0.002, 0.02, 0.2)))
+        await self._roster.node.resume(to)
 
     # What they share.
 

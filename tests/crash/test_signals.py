@@ -10,16 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import trio
 
-from callboard import open_node
-from callboard.mailbox.memory import MemoryStore
 from callboard.mailbox.opening import view_disk
 from callboard.mailbox.reading import peek, read_counters, show_mailbox
-from callboard.mailbox.store import Table
 
 from .killing import ROOT, KillLoop
-from .orders import BOOT, Sleeper
+from .orders import BOOT
 from .soundness import find_damage
 
 pytestmark = pytest.mark.slow
@@ -112,40 +108,6 @@ def test_ctrl_c_at_any_moment_ends_a_program_of_ones_own_and_harms_nothing(tmp_p
         loop.run(30, signal.SIGINT)
     assert loop.violations == []
     assert loop.acked > 30
-
-
-class Interrupting(MemoryStore):
-    """A store in memory in which somebody presses Ctrl-C while the key of a timer is looked up."""
-
-    armed = False
-
-    def get(self, table: Table, key: bytes) -> bytes | None:
-        if self.armed and table is Table.KEYED:
-            self.armed = False
-            signal.raise_signal(signal.SIGINT)
-        return super().get(table, key)
-
-
-def test_ctrl_c_in_the_middle_of_a_timer_loses_nothing() -> None:
-    """The kill loop found it: a timer's record was gone, its message not there yet, and a commit followed."""
-    store = Interrupting()
-
-    async def set_a_timer() -> None:
-        async with open_node(store) as node:
-            sleeper = await node.spawn(Sleeper(), name="sleeper")
-            await sleeper.tell(Sleeper.count(), delay=0.02, key="soon")
-            store.armed = True
-            await trio.sleep(PATIENCE_S)
-
-    async def look_after_it() -> int:
-        async with open_node(store.reopen()) as node:
-            await trio.sleep(0.05)
-            await node.wait_idle()
-            return await node.ref(Sleeper, "sleeper").ask(Sleeper.count())
-
-    with pytest.raises(KeyboardInterrupt):
-        trio.run(set_a_timer)
-    assert trio.run(look_after_it) == 2
 
 
 def test_ctrl_c_in_one_handler_does_not_leave_another_waiting_for_a_commit(tmp_path: Path) -> None:

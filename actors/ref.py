@@ -83,7 +83,9 @@ class ActorRef(Generic[A_co]):
         Args:
             message: made by a handler of the actor's class, as `Account.deposit(30)`.
             delay: seconds (or a timedelta) until it takes its place in the mailbox (G11).
-            key: name of the timer this sets; the same sender can cancel or replace it.
+            key: name of the timer this sets; it replaces the one that the same sender set for this
+                actor under the same key. A turn can cancel it too (`self.turn.cancel`). All callers
+                outside a turn are one sender.
             id: at most 64 bytes; a second tell with this id and content does nothing (G12).
 
         Raises:

@@ -66,9 +66,11 @@ def remove_mail_first(store: DiskStore, writes: Writes, rest: Rest) -> None:
         before = store.get(Table.BOXES, key)
         if value is not None and before is not None:
             box, new = unpack(Box, before), unpack(Box, value)
-            counters.handled += min(new.head, box.tail) - box.head
-            box.head = min(new.head, box.tail)
-            removed[key] = pack(box)
+            handled = min(new.head, box.tail) - box.head
+            if handled:
+                counters.handled += handled
+                box.head += handled
+                removed[key] = pack(box)
     if removed:
         gone: dict[bytes, bytes | None] = {
             key: value for key, value in writes.get(Table.MAIL, {}).items() if value is None

@@ -1,6 +1,7 @@
 """The kill loop: a real program on a real store is killed again and again, and keeps every promise."""
 
 import random
+import re
 from pathlib import Path
 
 import pytest
@@ -32,15 +33,15 @@ def test_nothing_is_lost_doubled_or_reordered_by_two_hundred_kills(tmp_path: Pat
 
 FOUND_BY = {
     "early-ack": "acknowledged and never handled",
-    "early-removal": "acknowledged and never handled",
-    "state-outside": "handled twice",
+    "early-removal": "never handled|waits for ever",
+    "state-outside": "handled twice|ended twice",
 }
 
 
 @pytest.mark.parametrize("bug", BUGS)
 def test_a_runtime_with_a_seeded_bug_is_caught_within_ten_kills(tmp_path: Path, bug: str) -> None:
     def caught() -> bool:
-        return any(FOUND_BY[bug] in violation for violation in loop.violations)
+        return any(re.search(FOUND_BY[bug], violation) for violation in loop.violations)
 
     with KillLoop(tmp_path, seed=1, bug=bug) as loop:
         while loop.kills < 10 and not caught():

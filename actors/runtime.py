@@ -233,6 +233,7 @@ class Runtime:
             or self.timers.soonest <= self.now_ns()
         )
 
+    @trio.lowlevel.enable_ki_protection
     def abandon(self) -> None:
         """Wake whoever still waits: nothing is committed any more."""
         closed = NodeClosed("the node was closed before the answer came")

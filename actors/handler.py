@@ -33,7 +33,7 @@ class HandlerSpec:
     """A handler as the runtime sees it."""
 
     __slots__ = (
-        *("abstract", "attribute", "doc", "function", "name", "named", "owner", "reply", "reply_checked"),
+        *("abstract", "attribute", "doc", "function", "name", "named", "owner", "reply"),
         *("retry", "shape", "signature", "suspends", "timeout", "type_name", "version"),
     )
 
@@ -73,8 +73,6 @@ class HandlerSpec:
         self.abstract = bool(getattr(function, "__isabstractmethod__", False))
         self.suspends = False
         """Set by the runtime once the handler was seen to suspend."""
-        self.reply_checked = False
-        """Set by the runtime to have replies checked although nobody waits for them."""
 
     def declare(self, owner: type[Actor], type_name: str, scope: Scope) -> None:
         """Become the handler of a class: read the annotations.

@@ -20,6 +20,7 @@ from callboard.actors.errors import (
     Refusal,
     TurnOver,
 )
+from callboard.actors.exits import Exit, Failed, Finished, GaveUp, Killed, Stopped
 from callboard.actors.handler import handler
 from callboard.actors.message import Message
 from callboard.actors.pickled import Pickled
@@ -27,6 +28,7 @@ from callboard.actors.record import Record
 from callboard.actors.ref import ActorRef
 from callboard.actors.retry import Retry
 from callboard.actors.turn import Turn
+from callboard.actors.watching import Terminated
 from callboard.cluster.node import Node, NodeStatistics
 from callboard.cluster.opening import open_node
 from callboard.cluster.running import run
@@ -55,8 +57,13 @@ __all__ = [
     "BadName",
     "CallboardError",
     "DefinitionError",
+    "Exit",
+    "Failed",
     "Failure",
+    "Finished",
+    "GaveUp",
     "IdReused",
+    "Killed",
     "Message",
     "MessageTooLarge",
     "NameTaken",
@@ -73,6 +80,7 @@ __all__ = [
     "Record",
     "Refusal",
     "Retry",
+    "Stopped",
     "StoreDamaged",
     "StoreError",
     "StoreFailed",
@@ -81,6 +89,7 @@ __all__ = [
     "StoreInUse",
     "StoreTooNew",
     "StoreUnavailable",
+    "Terminated",
     "Turn",
     "TurnOver",
     "Undecodable",

@@ -103,7 +103,7 @@ class Actor:
         if turn is None:
             raise NotInTurn(
                 f"{type(self).__name__}.turn: no turn is running here. It exists only while a node handles "
-                "a message: test such a handler on a node over a store in memory"
+                "a message; a unit test of a handler gets one by `with callboard.testing.turn(actor):`"
             )
         return turn
 

@@ -17,8 +17,8 @@ from .timers import NEVER
 if TYPE_CHECKING:
     from .runtime import Runtime
 
-LONGEST_NAP_S = 5.0
-"""The wall clock can be set while we sleep, so a pending timer is looked at this often."""
+SHORTEST_NAP_S = 1e-6
+"""Less than this a clock in floating point cannot tell apart after some years."""
 
 
 class Alarm:
@@ -27,7 +27,8 @@ class Alarm:
     def __init__(self, runtime: Runtime, idle_s: float) -> None:
         self._runtime = runtime
         self._idle_s = idle_s
-        self._retries: list[tuple[int, int, Cell]] = []
+        self._longest_nap_s = runtime.longest_nap_s
+        self._retries: list[tuple[float, int, int, Cell]] = []
         self._woken = trio.Event()
         self.waits_for_disk = False
         """A timer is due that is still on its way to the disk."""
@@ -37,16 +38,21 @@ class Alarm:
         self._woken.set()
 
     def retry_later(self, cell: Cell) -> None:
-        """Give a cell another attempt at `cell.retry_at`."""
-        heapq.heappush(self._retries, (cell.retry_at, cell.box, cell))
+        """Give a cell another attempt at `cell.retry_at`.
+
+        From now on that is a span of time: a wall clock that is set back does not make it longer.
+        """
+        runtime = self._runtime
+        wait_s = max(0, cell.retry_at - runtime.now_ns()) / 1e9
+        heapq.heappush(self._retries, (runtime.clock() + wait_s, cell.box, cell.retry_at, cell))
         self.wake()
 
     @trio.lowlevel.enable_ki_protection
     async def run(self) -> None:
-        """Ring for ever; a Ctrl-C must not leave a timer half fired."""
+        """Ring as long as the node lives; a Ctrl-C must not leave a timer half fired."""
         runtime = self._runtime
         next_sweep = runtime.clock() + self._idle_s
-        while True:
+        while runtime.failure is None:
             self._woken = trio.Event()
             more = self._ring()
             if runtime.clock() >= next_sweep:
@@ -56,7 +62,7 @@ class Alarm:
             if more:
                 await trio.lowlevel.checkpoint()
                 continue
-            with trio.move_on_after(min(self._nap_s(), max(0.0, next_sweep - runtime.clock()))):
+            with trio.move_on_at(min(self._wake_at(), next_sweep if self._has_rounds() else float("inf"))):
                 await self._woken.wait()
 
     def _ring(self) -> bool:
@@ -66,24 +72,31 @@ class Alarm:
         more = False
         if runtime.timers.soonest <= now:
             more = runtime.timers.fire()
-        while self._retries and self._retries[0][0] <= now:
-            _, _, cell = heapq.heappop(self._retries)
-            if cell.phase is Phase.BACKING_OFF and cell.retry_at <= now:
+        while self._retries and self._retries[0][0] <= runtime.clock():
+            _, _, retry_at, cell = heapq.heappop(self._retries)
+            if cell.phase is Phase.BACKING_OFF and cell.retry_at == retry_at:
+                cell.retry_at = 0
                 runtime.cells.consider(cell)
         runtime.workers.wake()
         return more
 
-    def _nap_s(self) -> float:
-        """How long nothing is due."""
+    def _has_rounds(self) -> bool:
+        """Whether somebody is awake who could rest, or a real store wants to be tended."""
+        return bool(self._runtime.cells.by_name) or self._longest_nap_s < float("inf")
+
+    def _wake_at(self) -> float:
+        """When something is due again, by trio's clock."""
         runtime = self._runtime
-        soonest = min(runtime.timers.soonest, self._retries[0][0] if self._retries else NEVER)
-        if soonest == NEVER:
-            return float("inf")
-        if runtime.timers.soonest <= runtime.now_ns():
+        retry_at = self._retries[0][0] if self._retries else float("inf")
+        if runtime.timers.soonest == NEVER:
+            return retry_at
+        left_s = (runtime.timers.soonest - runtime.now_ns()) / 1e9
+        if left_s <= 0:
             # It is due but not on disk yet: the watermark wakes us.
             self.waits_for_disk = True
-            return LONGEST_NAP_S
-        return min(max((soonest - runtime.now_ns()) / 1e9, 0.0), LONGEST_NAP_S)
+            left_s = self._longest_nap_s
+        nap_s = min(max(left_s, SHORTEST_NAP_S), self._longest_nap_s)
+        return min(retry_at, runtime.clock() + nap_s)
 
     def sweep(self) -> None:
         """Passivate the actors that have been idle for long enough."""
@@ -91,4 +104,4 @@ class Alarm:
         before = runtime.clock() - self._idle_s
         for cell in list(runtime.cells.by_name.values()):
             if cell.used_at <= before:
-                runtime.let_rest(cell)
+                runtime.lives.let_rest(cell)

@@ -54,13 +54,18 @@ class Asks:
 
     def answer(self, number: int, value: Any) -> None:
         """A turn answered; its callers hear when it is durable."""
-        for ask in self._waiting.pop(number, ()):
-            self._ledger.release(partial(ask.give, value, None))
+        if number in self._waiting:
+            self._ledger.release(partial(self._give, number, value, None))
 
     def fail(self, number: int, error: BaseException) -> None:
         """A message was refused or failed for good."""
+        if number in self._waiting:
+            self._ledger.release(partial(self._give, number, None, error))
+
+    def _give(self, number: int, value: Any, error: BaseException | None) -> None:
+        # Not before: if the batch never reaches the disk, its callers are still among those who wait.
         for ask in self._waiting.pop(number, ()):
-            self._ledger.release(partial(ask.give, None, error))
+            ask.give(value, error)
 
     def close(self, error: BaseException) -> None:
         """The node is gone; nobody will answer."""

@@ -14,6 +14,7 @@ from ..mailbox.errors import Undecodable
 from .cell import Cell, Phase
 from .turn import Turn
 from .waking import wake, wake_and_handle
+from .watching import STOP
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -31,9 +32,10 @@ class Beginnings:
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
-        self._cells = runtime.cells
+        self._window = runtime.cells.window
         self._ledger = runtime.ledger
         self._endings = runtime.endings
+        self._probe = runtime.probe
         self._lineages: dict[ActorType, frozenset[str]] = {}
         """Declared names of a type and of those it is derived from."""
         self.waiting: list[tuple[int, Cell]] = []
@@ -58,9 +60,9 @@ class Beginnings:
             return cell.mail[0]
         if cell.loaded == cell.tail:
             return None
-        if self._cells.refill(cell):
+        if self._window.refill(cell):
             return cell.mail[0]
-        self.wait(cell, self._cells.arriving(cell))
+        self.wait(cell, self._window.arriving(cell))
         return None
 
     def wait(self, cell: Cell, lsn: int) -> None:
@@ -73,11 +75,8 @@ class Beginnings:
         runtime, endings = self._runtime, self._endings
         kind = cell.kind
         assert kind is not None
-        if mail.raw is not None:
-            endings.died(cell, mail, "undecodable", None, "its bytes are damaged")
-            return None
-        if mail.flags & Flag.KEYED and runtime.timers.is_void(cell, mail):
-            endings.dropped(cell)
+        if mail.raw is not None or (mail.flags & Flag.KEYED and runtime.timers.is_void(cell, mail)):
+            endings.disposed(cell, mail)
             return None
         message = mail.message
         spec = kind.handlers.get(mail.handler if message is None else message.spec.name)
@@ -86,28 +85,39 @@ class Beginnings:
             endings.died(cell, mail, "misaddressed", None, text)
             return None
         if spec is None or (message is None and mail.version != spec.version):
-            runtime.no_code(cell, mail)
+            if mail.handler == STOP:
+                endings.told_to_stop(cell, mail)
+            else:
+                runtime.no_code(cell, mail)
             return None
         if spec.suspends or cell.attempts or cell.starts or not (runtime.speculation and kind.speculation):
             need = max(cell.lsn, mail.lsn, cell.attempts_lsn)
             if need > self._ledger.durable:
                 self.wait(cell, need)
                 return None
-        try:
-            if message is None:
-                assert mail.envelope is not None
-                values = spec.shape.decode(mail.envelope.body, runtime.post)
-            elif message.spec is spec and spec.shape.live and not runtime.roundtrip:
-                values = cast(tuple[Any, ...], message.held)
-            else:
-                values = spec.shape.decode(message.body(), runtime.post)
-        except Undecodable as error:
-            endings.died(cell, mail, "undecodable", error)
+        if message is not None and message.spec is spec and spec.shape.live and not runtime.roundtrip:
+            values = cast(tuple[Any, ...], message.held)
+        elif (decoded := self._decode(cell, mail, spec)) is not None:
+            values = decoded
+        else:
             return None
         turn = Turn(runtime, cell, mail, runtime.post)
+        if self._probe is not None:
+            self._probe.turn_begin(turn)
         if cell.actor is None:
             return self._wake(turn, spec, values)
         return turn, spec, spec.function(cell.actor, *values)
+
+    def _decode(self, cell: Cell, mail: Mail, spec: HandlerSpec) -> tuple[Any, ...] | None:
+        """The parameters from their bytes; None if they cannot be read, and the message has died."""
+        try:
+            if mail.message is not None:
+                return spec.shape.decode(mail.message.body(), self._runtime.post)
+            assert mail.envelope is not None
+            return spec.shape.decode(mail.envelope.body, self._runtime.post)
+        except Undecodable as error:
+            self._endings.died(cell, mail, "undecodable", error)
+            return None
 
     def _is_misaddressed(self, kind: ActorType, mail: Mail) -> bool:
         """Whether a message is for another class, sent before this actor came to live here.

@@ -16,6 +16,7 @@ from ..mailbox.records import Box, key
 
 if TYPE_CHECKING:
     from .actor import Actor, ActorType
+    from .guarding import Guardian
     from .mail import Mail
     from .worker import Worker
 
@@ -48,8 +49,10 @@ class Cell:
         "error",
         "failed_at",
         "fresh",
+        "guardian",
         "handled",
         "head",
+        "held",
         "kind",
         "known",
         "last",
@@ -94,6 +97,10 @@ class Cell:
         self.last_end = -1
         """Sequence after the last segment's last message; -1 if that was not looked up."""
 
+        self.guardian: Guardian | None = None
+        """The supervisor over its actor, if one is declared."""
+        self.held = ""
+        """Why its supervisor lets no turn begin; empty if it does."""
         self.kind: ActorType | None = None
         self.actor: Actor | None = None
         self.state: bytes = b""
@@ -162,6 +169,8 @@ def condition(cell: Cell) -> str:
         return "paused"
     if not cell.type:
         return "no actor"
+    if cell.held:
+        return "held"
     if cell.kind is None or cell.phase is Phase.BLOCKED:
         return "no code"
     return "retrying" if cell.attempts else "running"

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..mailbox.envelope import open_envelope
 from ..mailbox.errors import Undecodable
 from ..mailbox.records import (
     Box,
@@ -17,22 +16,18 @@ from ..mailbox.records import (
     TimerKind,
     name_key,
     open_key,
-    open_pair,
-    open_segment,
     pair_key,
     unpack,
     unseal,
 )
 from ..mailbox.store import Table
 from .cell import WINDOW, Cell, Phase
-from .mail import Mail, damaged, from_envelope
+from .window import Window
 
 if TYPE_CHECKING:
     from .actor import ActorType
+    from .mail import Mail
     from .runtime import Runtime
-
-PAGE = 64
-"""Segments read at a time."""
 
 IDLE = Phase.IDLE
 
@@ -42,9 +37,11 @@ class Cells:
 
     def __init__(self, runtime: Runtime, park_s: float | None) -> None:
         self.by_name: dict[str, Cell] = {}
+        self.window = Window(runtime.ledger)
         self._runtime = runtime
         self._ledger = runtime.ledger
         self._schedule = runtime.schedule
+        self._probe = runtime.probe
         self._types = runtime.types
         self._clock = runtime.clock
         self._park_s = park_s
@@ -89,7 +86,7 @@ class Cells:
             return known
         cell = Cell(box, record)
         cell.used_at = self._clock()
-        self.by_name[cell.name] = cell
+        self._add(cell)
         if cell.type:
             cell.kind = self._types.find(cell.type)
             state = self._ledger.read(Table.STATES, cell.key())
@@ -112,9 +109,14 @@ class Cells:
         cell.used_at = self._clock()
         self._ledger.write(Table.NAMES, name_key(name), cell.key())
         self._ledger.touch(cell)
-        self.by_name[name] = cell
+        self._add(cell)
         cell.phase = Phase.BLOCKED
         return cell
+
+    def _add(self, cell: Cell) -> None:
+        if not self.by_name:
+            self._runtime.wake_alarm()  # from now on there is somebody who may rest
+        self.by_name[cell.name] = cell
 
     # Living and dying.
 
@@ -185,64 +187,11 @@ class Cells:
         cell.fresh.append(mail)
         if cell.touched != mail.lsn:
             ledger.touch(cell)
+        if self._probe is not None:
+            self._probe.delivered(cell, mail)
         if cell.phase is IDLE:
             cell.phase = Phase.READY
             self._schedule.add(cell)
-
-    def refill(self, cell: Cell) -> bool:
-        """Read more of a mailbox into memory; False if what is next is not on disk yet."""
-        # The last segment we know may have been filled up since.
-        start = cell.segments[-1][0] if cell.segments else 0
-        for first, end in cell.segments:
-            if first <= cell.loaded < end:
-                start = first
-                break
-        lower = pair_key(cell.box, start)
-        while True:
-            rows = self._ledger.store.scan(Table.MAIL, lower, pair_key(cell.box + 1, 0), limit=PAGE)
-            for key, value in rows:
-                self._take_segment(cell, open_pair(key)[1], value)
-                if len(cell.mail) >= WINDOW:
-                    break
-            if cell.mail or len(rows) < PAGE:
-                break
-            lower = rows[-1][0] + b"\0"
-        if not cell.mail and not self.arriving(cell):
-            # It is nowhere: neither on disk nor on its way there.
-            lost = cell.tail - len(cell.fresh) - cell.loaded
-            self._append(cell, [damaged(None) for _ in range(min(lost, WINDOW))])
-        return bool(cell.mail)
-
-    def arriving(self, cell: Cell) -> int:
-        """The batch that brings to disk what comes after the window; 0 if none does."""
-        ledger = self._ledger
-        if cell.loaded >= cell.tail - len(cell.fresh):
-            return ledger.open.lsn
-        return ledger.flight.lsn if ledger.flight is not None else 0
-
-    def _take_segment(self, cell: Cell, first: int, value: bytes) -> None:
-        raws = _open_or_damage(value)
-        end = first + len(raws)
-        if end <= cell.head:
-            return
-        # What fills it up may be on its way to the disk: until all that is done, it must not be deleted.
-        whole = max(end, cell.last_end) if first == cell.last else end
-        if cell.segments and cell.segments[-1][0] == first:
-            cell.segments[-1] = (first, max(whole, cell.segments[-1][1]))
-            cell.known = cell.segments[-1][1]
-        elif whole > cell.known:
-            # Its first messages may be done, where an earlier run of the node left off.
-            cell.segments.append((first, whole))
-            cell.known = whole
-        if first > cell.loaded:
-            # A segment is missing or was cut short: its messages are gone for good, and
-            # each of them is said to be, as a dead letter, rather than passed over.
-            self._append(cell, [damaged(None) for _ in range(first - cell.loaded)])
-        self._append(cell, [_read(raw, value) for raw in raws[max(0, cell.loaded - first) :]])
-
-    def _append(self, cell: Cell, mails: list[Mail]) -> None:
-        cell.mail.extend(mails)
-        cell.loaded += len(mails)
 
     # Readiness.
 
@@ -250,7 +199,7 @@ class Cells:
         """Put an idle or blocked cell in the phase its condition asks for."""
         if cell.phase not in (Phase.IDLE, Phase.BLOCKED, Phase.BACKING_OFF):
             return
-        if cell.kind is None or cell.paused:
+        if cell.kind is None or cell.paused or cell.held:
             cell.phase = Phase.BLOCKED
         elif cell.tail == cell.head:
             cell.phase = Phase.IDLE
@@ -261,11 +210,16 @@ class Cells:
             cell.phase = Phase.READY
             self._schedule.add(cell)
 
+    def block(self, cell: Cell) -> None:
+        """Let no turn begin; one that is suspended goes on to its end."""
+        if cell.phase is not Phase.RUNNING or cell.worker is None:
+            cell.phase = Phase.BLOCKED
+
     def passivate(self, cell: Cell) -> bool:
         """Drop an idle cell from memory, in one synchronous decision; False if it is in use."""
         ledger = self._ledger
         settled = cell.phase in (Phase.IDLE, Phase.BLOCKED)
-        if not settled or cell.worker or cell.fresh or cell.touched > ledger.durable:
+        if not settled or cell.guardian or cell.worker or cell.fresh or cell.touched > ledger.durable:
             return False
         if cell.phase is Phase.IDLE and cell.tail != cell.head:
             return False
@@ -273,19 +227,3 @@ class Cells:
         cell.actor = None
         del self.by_name[cell.name]
         return True
-
-
-def _open_or_damage(value: bytes) -> list[bytes | None]:
-    try:
-        return open_segment(value)
-    except Undecodable:
-        return [None]
-
-
-def _read(raw: bytes | None, segment: bytes) -> Mail:
-    if raw is None:
-        return damaged(segment)  # nobody can say which of its bytes are right
-    try:
-        return from_envelope(open_envelope(raw))
-    except Undecodable:
-        return damaged(raw)

@@ -87,30 +87,30 @@ class CodecKind(Kind):
     forms = frozenset({Form.ARRAY})
 
     def __init__(self, codec: Codec) -> None:
-        self._codec = codec
+        self.codec = codec
         self.text = codec.type.__qualname__
         self.accepts = (codec.type,)
         self.immutable = codec.immutable
 
     def check(self, value: Any) -> Any:
-        if type(value) is not self._codec.type:
+        if type(value) is not self.codec.type:
             raise self.refuse(value)
         try:  # here, at the sender, and not later when it is written
             self.lower(value)
         except Exception as error:
-            raise Inexact(self.text, value, f"its codec {self._codec.name!r} failed: {error}") from error
+            raise Inexact(self.text, value, f"its codec {self.codec.name!r} failed: {error}") from error
         return value
 
     def lower(self, value: Any) -> Any:
-        data: object = self._codec.encode(value)
+        data: object = self.codec.encode(value)
         if type(data) is not bytes:
             raise TypeError(f"encode returned {type(data).__name__}, not bytes")
-        return (self._codec.name, data)
+        return (self.codec.name, data)
 
     def lift(self, value: Any, post: Post | None) -> Any:
         name, data = value
-        if name != self._codec.name:
+        if name != self.codec.name:
             raise Undecodable(
-                f"a value of codec {name!r} stands where {self._codec.name!r} is registered for {self.text}"
+                f"a value of codec {name!r} stands where {self.codec.name!r} is registered for {self.text}"
             )
-        return self._codec.decode(data)
+        return self.codec.decode(data)

@@ -13,7 +13,8 @@ class Constrained(Kind):
     """A kind with a `msgspec.Meta`, held at the sender as well as at the reader."""
 
     def __init__(self, kind: Kind, meta: msgspec.Meta) -> None:
-        self._kind = kind
+        self.kind = kind
+        self.meta = meta
         self.text = f"{kind.text} with {meta!r}"
         if not kind.native:
             raise unsupported(
@@ -28,9 +29,9 @@ class Constrained(Kind):
             raise unsupported(self.text, str(error)) from error
 
     def check(self, value: Any) -> Any:
-        value = self._kind.check(value)
+        value = self.kind.check(value)
         try:
             msgspec.convert(value, self.wire)
         except msgspec.ValidationError as error:
-            raise Inexact(self._kind.text, value, str(error)) from None
+            raise Inexact(self.kind.text, value, str(error)) from None
         return value

@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 import itertools
 import sys
+from collections.abc import Callable
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 
 _MACHINERY = ("__init_subclass__", "__new__", "new_class")
 _numbers = itertools.count(1)
+
+WITNESSES: list[Callable[[type[Actor]], None]] = []
+"""Told of every new actor class; the failure lab shows it to Hypothesis. In production there are none."""
 
 
 def declare(cls: type[Actor], root: type[Actor], *, type_name: str | None, speculation: bool) -> None:
@@ -52,6 +56,8 @@ def declare(cls: type[Actor], root: type[Actor], *, type_name: str | None, specu
         has_started=cls.started is not root.started,
         has_stopped=cls.stopped is not root.stopped,
     )
+    for witness in WITNESSES:
+        witness(cls)
 
 
 def _defining_frame() -> FrameType | None:

@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from ..mailbox.envelope import Flag
-from ..mailbox.records import Dead, Outcome, key, pack
-from ..mailbox.store import Table
+from ..mailbox.records import Outcome
+from .burying import bury
 from .cell import Cell, Phase
 from .errors import AskFailed, Failure, MessageTooLarge, Refusal
+from .exits import Finished, Stopped
 from .mail import Mail
 from .retry import Again, Pause, Retry
-from .texts import describe, show_traceback, storable
+from .texts import describe, storable
 
 if TYPE_CHECKING:
     from .handler import HandlerSpec
@@ -47,6 +48,7 @@ class Endings:
         self._runtime = runtime
         self._ledger = runtime.ledger
         self._deliver = runtime.sending.deliver_to
+        self._probe = runtime.probe
 
     # Handled.
 
@@ -98,16 +100,14 @@ class Endings:
                     effect()
                 else:
                     deliver(*effect)
-        self._done(cell)
-        ledger.counters.handled += 1
-        cell.handled += 1
+        self._count(cell)
         mail = turn.mail
         if mail.flags & ENDED:
             self._answer(cell, mail, value, body)
         if turn.stopping:
-            runtime = self._runtime
-            runtime.lives.say_goodbye(cell)
-            runtime.cells.end_life(cell)
+            self._runtime.lives.end(cell, Finished())
+        if self._probe is not None:
+            self._probe.handled(cell, mail)
 
     def _reread(self, cell: Cell) -> None:
         """Put the decoded state in place of the live one, so that a difference would show."""
@@ -129,6 +129,16 @@ class Endings:
         if mail.flags & Flag.KEYED:
             runtime.timers.settle(cell, mail)
 
+    def told_to_stop(self, cell: Cell, mail: Mail) -> None:
+        """The actor's life ends with this message, which is nobody's handler's."""
+        self._count(cell)
+        self._runtime.lives.end(
+            cell,
+            Stopped(f"{mail.cause.sender!r}, with which it stops" if mail.cause.sender else "an operator"),
+        )
+        if self._probe is not None:
+            self._probe.handled(cell, mail)
+
     # Refused.
 
     def refused(self, cell: Cell, mail: Mail, refusal: Refusal) -> None:
@@ -138,9 +148,9 @@ class Endings:
             log.info("%s refused %s: %s", cell.name, mail.show(), text)
         failure = Failure("refused", type(refusal).__name__, text, mail.show(), cell.attempts + 1)
         self._fail_askers(cell, mail, failure, refusal, Outcome.REFUSED)
-        self._done(cell)
-        self._ledger.counters.handled += 1
-        cell.handled += 1
+        self._count(cell)
+        if self._probe is not None:
+            self._probe.refused(cell, mail)
 
     # Failed.
 
@@ -162,9 +172,17 @@ class Endings:
         else:
             log.error("%s gave up on %s: %s", cell.name, mail.show(), cell.error, exc_info=error)
             self.died(cell, mail, "failed", error)
+            if cell.guardian is not None:
+                self._runtime.guarding.failed(cell, error)
+            return
+        if self._probe is not None:
+            self._probe.failed(cell, mail)
 
     def failed_to_start(self, cell: Cell, error: BaseException) -> None:
         """The actor cannot be woken: its state will not load or `started` raised."""
+        if cell.guardian is not None:
+            self._runtime.guarding.failed(cell, error)
+            return
         now = self._ledger.now_ns()
         cell.starts += 1
         cell.error = describe(error)
@@ -192,8 +210,7 @@ class Endings:
     def pause(self, cell: Cell, reason: str) -> None:
         """Stop taking mail until somebody resumes the mailbox."""
         cell.paused = reason
-        if cell.phase is not Phase.RUNNING or cell.worker is None:
-            cell.phase = Phase.BLOCKED
+        self._runtime.cells.block(cell)
         self._ledger.touch(cell)
 
     # Dead.
@@ -202,7 +219,7 @@ class Endings:
         """Move the message at the head to the dead letters, all its bytes kept."""
         raw = mail.raw if mail.raw is not None else mail.encode()
         attempts = mail.base_attempts + cell.attempts
-        self.bury(cell, raw, reason, error, text, attempts)
+        bury(self._ledger, raw, cell.name, cell.type, reason, error, text, attempts, cell.failed_at)
         outcome = "no_actor" if reason == "unclaimed" else "failed"
         name = type(error).__name__ if error else ""
         failure = Failure(outcome, name, text or storable(error or reason), mail.show(), attempts)
@@ -213,39 +230,22 @@ class Endings:
         )
         self._fail_askers(cell, mail, failure, refusal, Outcome.FAILED)
         self._done(cell)
+        if self._probe is not None:
+            self._probe.died(cell, mail)
 
-    def bury(
-        self,
-        cell: Cell,
-        raw: bytes,
-        reason: str,
-        error: BaseException | None,
-        text: str,
-        attempts: int,
-    ) -> None:
-        """Write a dead letter with the open batch."""
-        ledger = self._ledger
-        now = ledger.now_ns()
-        number, ledger.counters.next_dead = ledger.counters.next_dead, ledger.counters.next_dead + 1
-        letter = Dead(
-            box=cell.name,
-            type=cell.type,
-            envelope=raw,
-            reason=reason,
-            error=type(error).__qualname__ if error else "",
-            text=text or (storable(error) if error else ""),
-            traceback=show_traceback(error),
-            attempts=attempts,
-            failed_at=cell.failed_at or now,
-            died_at=now,
-        )
-        ledger.write(Table.DEAD, key(number), pack(letter))
-        ledger.counters.died += 1
+    def disposed(self, cell: Cell, mail: Mail) -> None:
+        """No turn begins: the message is damaged, or a timer's that is void."""
+        if mail.raw is None:
+            self.dropped(cell, mail)
+        else:
+            self.died(cell, mail, "undecodable", None, "its bytes are damaged")
 
-    def dropped(self, cell: Cell) -> None:
-        """A keyed timer's message was void: it is discarded, and no turn begins."""
+    def dropped(self, cell: Cell, mail: Mail) -> None:
+        """A keyed timer's message was void: it is discarded."""
         self._done(cell)
         self._ledger.counters.discarded += 1
+        if self._probe is not None:
+            self._probe.dropped(cell, mail)
 
     # Shared.
 
@@ -262,6 +262,12 @@ class Endings:
             self._runtime.requests.fail(mail, failure)
         if mail.flags & Flag.KEYED:
             self._runtime.timers.settle(cell, mail)
+
+    def _count(self, cell: Cell) -> None:
+        """The message at the head is handled."""
+        self._done(cell)
+        self._ledger.counters.handled += 1
+        cell.handled += 1
 
     def _done(self, cell: Cell) -> None:
         """The message at the head is done with."""

@@ -7,6 +7,7 @@ the owner's type variable is bound (ty would lose the actor): both matter.
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Callable, Coroutine
 from types import MethodType
@@ -164,7 +165,7 @@ class Factory(Generic[A_contra, P, R_co]):
     def __repr__(self) -> str:
         return f"<handler {self.__qualname__}>"
 
-    @property
+    @functools.cached_property
     def __signature__(self) -> inspect.Signature:
         """For tools that build values, such as Hypothesis: no self, annotations resolved."""
         self.spec.complete()

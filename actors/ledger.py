@@ -24,6 +24,7 @@ from ..mailbox.records import (
     Mark,
     Request,
     Timer,
+    Watch,
     pack,
     pack_number,
 )
@@ -33,6 +34,7 @@ from .sealing import seal_cell
 
 if TYPE_CHECKING:
     from ..mailbox.writer import Writer
+    from .points import Probe
 
 MAX_TURNS_AHEAD = 1000
 """Turns that may run ahead of the watermark (G6)."""
@@ -46,7 +48,7 @@ FEW = 100
 """Unhandled messages of a batch that are cheap to write."""
 MAX_PATIENCE_S = 0.01
 
-Record = Timer | Keyed | Request | Mark
+Record = Timer | Keyed | Request | Watch | Mark
 
 
 class Release(Protocol):
@@ -90,6 +92,7 @@ class Ledger:
         clock: Callable[[], float],
         on_durable: Callable[[], None],
         on_trouble: Callable[[BaseException], None],
+        probe: Probe | None = None,
     ) -> None:
         self.store = store
         self.counters = counters
@@ -108,6 +111,7 @@ class Ledger:
         self._patience_s = MIN_PATIENCE_S
         self._on_durable = on_durable
         self._on_trouble = on_trouble
+        self._probe = probe
         self._flight_writes: Writes = {}
         self._number = store.identity.first_number - 1
         self._incarnation = store.identity.incarnation
@@ -151,9 +155,6 @@ class Ledger:
             if table_writes is not None and key in table_writes:
                 return table_writes[key]
         return self.store.get(table, key)
-
-    def _read_mail(self, key: bytes) -> bytes | None:
-        return self.read(Table.MAIL, key)
 
     def is_deleted(self, table: Table, key: bytes) -> bool:
         """Whether a record that the disk still has is deleted by a batch on its way."""
@@ -214,13 +215,15 @@ class Ledger:
     @trio.lowlevel.enable_ki_protection
     def commit(self) -> bool:
         """Seal the open batch and hand it to the writer, unless one is in flight already."""
-        if self.flight is not None or self.open.empty:
+        if self.flight is not None or self._over is not None or self.open.empty:
             return False
         batch = self.open
         self._sealed_at = self._clock()
         self._flight_writes = self._seal(batch)
         self.flight = batch
         self.open = Batch(batch.lsn + 1)
+        if self._probe is not None:
+            self._probe.sealed(batch.lsn)
         self._submit()
         return True
 
@@ -258,6 +261,8 @@ class Ledger:
         if error is not None:
             self._on_trouble(error)
             return
+        if self._probe is not None:
+            self._probe.durable(batch.lsn)
         took = self._clock() - self._sealed_at
         self._patience_s = min(max(PATIENCE * took, MIN_PATIENCE_S), MAX_PATIENCE_S)
         self.durable = batch.lsn
@@ -277,10 +282,11 @@ class Ledger:
             boxes = writes.setdefault(Table.BOXES, {})
             mail = writes.setdefault(Table.MAIL, {})
             states = writes.setdefault(Table.STATES, {})
+            read_mail = partial(self.read, Table.MAIL)
             for cell in batch.cells:
                 if cell.phase is Phase.GONE:
                     continue
-                seal_cell(cell, boxes, mail, states, self._read_mail)
+                seal_cell(cell, boxes, mail, states, read_mail)
         meta = writes.setdefault(Table.META, {})
         meta[COUNTERS_KEY] = pack(self.counters)
         incarnation = self._number >> COUNT_BITS

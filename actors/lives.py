@@ -16,6 +16,7 @@ from .errors import NoSuchActor
 
 if TYPE_CHECKING:
     from .actor import Actor
+    from .exits import Exit
     from .runtime import Runtime
 
 log = logging.getLogger("callboard.actor")
@@ -99,7 +100,7 @@ class Lives:
             return
         buried = 0
         while cell.head < cell.tail:
-            if not cell.mail and not runtime.cells.refill(cell):
+            if not cell.mail and not runtime.cells.window.refill(cell):
                 # What is next is on its way to the disk: look again when it is there.
                 runtime.cells.park_again(cell)
                 return
@@ -109,7 +110,7 @@ class Lives:
             buried += 1
             mail = cell.mail[0]
             if mail.raw is None and mail.flags & Flag.KEYED and runtime.timers.is_void(cell, mail):
-                runtime.endings.dropped(cell)
+                runtime.endings.dropped(cell, mail)
             else:
                 runtime.endings.died(cell, mail, "unclaimed", None, "no actor lives here")
         runtime.cells.forget(cell)
@@ -133,7 +134,16 @@ class Lives:
         self._runtime.turn_ended(cell)
         self._runtime.cells.passivate(cell)
 
-    def say_goodbye(self, cell: Cell) -> None:
+    def end(self, cell: Cell, exit: Exit) -> None:
+        """End the life of an actor with the open batch, and tell those who watch it."""
+        runtime = self._runtime
+        self._say_goodbye(cell)
+        runtime.cells.end_life(cell)
+        runtime.watches.ended(cell.name, exit)
+        if cell.guardian is not None:
+            runtime.guarding.finished(cell, exit)
+
+    def _say_goodbye(self, cell: Cell) -> None:
         """Run `stopped` of an actor whose life ends with this turn."""
         actor, cell.actor = cell.actor, None
         if actor is not None and cell.kind is not None and cell.kind.has_stopped:

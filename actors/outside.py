@@ -250,6 +250,18 @@ class Outside:
         await self._ledger.wait_durable(self._ledger.lsn)
 
     @trio.lowlevel.enable_ki_protection
+    async def stop(self, ref: ActorRef[Any]) -> None:
+        """Put a stop behind the mail of an actor; durable when this returns."""
+        self._refuse_in_turn("stop", "a turn ends its own actor's life by self.turn.stop()")
+        runtime = self._runtime
+        runtime.intake.check_open()
+        cell = runtime.lives.existing(ref.name)
+        if cell.type:
+            runtime.watches.stop(cell, "")
+            runtime.workers.wake()
+            await self._ledger.wait_durable(self._ledger.lsn)
+
+    @trio.lowlevel.enable_ki_protection
     async def resume(self, ref: ActorRef[Any]) -> None:
         """Let a paused mailbox go on, its attempts counted from zero; durable when this returns."""
         self._refuse_in_turn("resume", "do it from outside")

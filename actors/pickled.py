@@ -64,6 +64,7 @@ class PickledKind(Kind):
     forms = frozenset({Form.ANY})
 
     def __init__(self, annotation: Any) -> None:
+        self.annotation = annotation
         self.text = f"Pickled[{getattr(annotation, '__qualname__', annotation)}]"
         origin = get_origin(annotation) or annotation
         self._type = origin if _takes_isinstance(origin) else object

@@ -148,8 +148,9 @@ class RecordKind(Kind):
         self.native = issubclass(type_, msgspec.Struct) and all(kind.native for kind in kinds)
         self.immutable = is_frozen(type_) and all(kind.immutable for kind in kinds)
         self._names = [part.name for part in parts]
-        self._parameters = [part.parameter for part in parts]
-        self._kinds = kinds
+        self.parameters = [part.parameter for part in parts]
+        self.kinds = kinds
+        """One for each parameter."""
         struct, order = derive_struct(type_, parts, kinds)
         self._order = [(parts[index].parameter, parts[index].name, kinds[index]) for index in order]
         self._struct = struct
@@ -164,14 +165,14 @@ class RecordKind(Kind):
             raise self.refuse(value)
         given = [getattr(value, name) for name in self._names]
         checked: list[Any] = []
-        for name, kind, each in zip(self._names, self._kinds, given, strict=True):
+        for name, kind, each in zip(self._names, self.kinds, given, strict=True):
             try:
                 checked.append(kind.check(each))
             except Inexact as error:
                 raise error.within(f".{name}") from None
         if all(map(is_, checked, given)):
             return value
-        return self.record(**dict(zip(self._parameters, checked, strict=True)))
+        return self.record(**dict(zip(self.parameters, checked, strict=True)))
 
     def lower(self, value: Any) -> Any:
         if self.native:
@@ -200,8 +201,8 @@ class TypedDictKind(Kind):
     def __init__(self, type_: Any, parts: list[Part], kinds: list[Kind]) -> None:
         self.text = type_.__qualname__
         self.native = all(kind.native for kind in kinds)
-        self._kinds = {part.name: kind for part, kind in zip(parts, kinds, strict=True)}
-        self._required = {part.name for part in parts if not part.optional}
+        self.kinds = {part.name: kind for part, kind in zip(parts, kinds, strict=True)}
+        self.required = {part.name for part in parts if not part.optional}
         keys = {
             part.name: (NotRequired if part.optional else Required)[kind.wire]
             for part, kind in zip(parts, kinds, strict=True)
@@ -209,23 +210,23 @@ class TypedDictKind(Kind):
         self.wire = _TYPED_DICT(type_.__name__, keys)
 
     def check(self, value: Any) -> Any:
-        if type_of(value) is not dict or not self._required <= value.keys() <= self._kinds.keys():
-            raise self.refuse(value, f"its keys are {', '.join(self._kinds)}")
+        if type_of(value) is not dict or not self.required <= value.keys() <= self.kinds.keys():
+            raise self.refuse(value, f"its keys are {', '.join(self.kinds)}")
         checked: dict[str, Any] = {}
         for name, member in value.items():
             try:
-                checked[name] = self._kinds[name].check(member)
+                checked[name] = self.kinds[name].check(member)
             except Inexact as error:
                 raise error.within(f"[{name!r}]") from None
         return value if all(map(is_, checked.values(), value.values())) else checked
 
     def lower(self, value: Any) -> Any:
-        return value if self.native else {name: self._kinds[name].lower(each) for name, each in value.items()}
+        return value if self.native else {name: self.kinds[name].lower(each) for name, each in value.items()}
 
     def lift(self, value: Any, post: Post | None) -> Any:
         if self.native:
             return value
-        return {name: self._kinds[name].lift(member, post) for name, member in value.items()}
+        return {name: self.kinds[name].lift(member, post) for name, member in value.items()}
 
 
 def derive_struct(type_: type, parts: list[Part], kinds: list[Kind]) -> tuple[type[Any], list[int]]:

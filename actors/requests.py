@@ -8,28 +8,29 @@ delivers the answer in one batch; whatever comes later finds no record and is dr
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-import msgspec
-
-from ..mailbox.envelope import Codec, Envelope, Extra, Flag
+from ..mailbox.envelope import Extra, Flag
 from ..mailbox.errors import Undecodable
 from ..mailbox.records import Callback, Request, Timer, TimerKind, pair_key, unpack
 from ..mailbox.store import Table
+from .callback import resolve_callback
+from .calling_back import call_back
+from .durations import Seconds, in_seconds
 from .errors import Failure
-from .mail import from_envelope
 from .shape import Reply
 
 if TYPE_CHECKING:
     from .cell import Cell
     from .mail import Mail
+    from .message import Message
+    from .ref import ActorRef
     from .runtime import Runtime
+    from .turn import Turn
 
 log = logging.getLogger("callboard.node")
 
 FAILURE = Reply(Failure, "a Failure")
-_encode = msgspec.msgpack.Encoder().encode
-_decode_raw = msgspec.msgpack.Decoder(dict[str, msgspec.Raw]).decode
 
 
 class Requests:
@@ -38,6 +39,37 @@ class Requests:
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
         self._ledger = runtime.ledger
+
+    def stage(
+        self,
+        turn: Turn,
+        ref: ActorRef[Any],
+        message: Message[Any, Any],
+        then: object,
+        failed: object,
+        timeout: Seconds | None,
+    ) -> None:
+        """What `turn.request` does: check everything now, and ask with the turn's commit.
+
+        Raises:
+            TypeError: `then` or `failed` is no handler of the asker's own class.
+        """
+        runtime, cell = self._runtime, turn.cell
+        kind = cell.kind
+        assert kind is not None
+        then_to = None if then is None else resolve_callback(kind, then, "then")
+        failed_to = None if failed is None else resolve_callback(kind, failed, "failed")
+        mail = runtime.sending.make_mail(message, turn.cause, Flag.REQUESTED, {Extra.REQUEST: 0})
+        assert mail.extra is not None
+        mail.extra[Extra.REQUEST] = mail.number
+        target = runtime.sending.target(ref, message)
+        due = 0 if timeout is None else runtime.now_ns() + int(in_seconds(timeout, "timeout=") * 1e9)
+
+        def ask() -> None:
+            self.ask(cell, mail, ref.name, then_to, failed_to, due)
+            runtime.sending.deliver_to(target, mail)
+
+        turn.effects.append(ask)
 
     def ask(
         self,
@@ -112,25 +144,5 @@ class Requests:
         self, cell: Cell, request: Request, callback: Callback | None, value: bytes, cause: int
     ) -> None:
         """Deliver an answer to the asker's own handler, if it named one."""
-        if callback is None:
-            return
-        filled = _decode_raw(callback.body)
-        filled[callback.parameter] = msgspec.Raw(value)
-        envelope = Envelope(
-            number=self._ledger.next_number(),
-            origin=b"",
-            type=cell.type,
-            handler=callback.handler,
-            version=callback.version,
-            codec=Codec.MSGPACK,
-            body=_encode(filled),
-            sender=request.to,
-            sent_at=self._ledger.now_ns(),
-            cause=cause,
-            root=request.root,
-            trace=request.trace,
-            attempts=0,
-            flags=Flag.REPLY,
-            extra={Extra.REQUEST: 0},
-        )
-        self._runtime.sending.deliver_to(cell, from_envelope(envelope))
+        if callback is not None:
+            call_back(self._runtime, cell, callback, value, sender=request.to, cause=cause, of=request)

@@ -28,8 +28,10 @@ from .alarm import Alarm
 from .asks import Asks
 from .cell import Cell, Phase
 from .cells import Cells
+from .closing import TRY_AGAIN_S
 from .endings import Endings
 from .errors import NodeClosed
+from .guarding import Guarding
 from .intake import Intake
 from .ledger import Ledger
 from .lives import Lives
@@ -40,6 +42,7 @@ from .requests import Requests
 from .seeds import Seeds
 from .sending import Sending
 from .timers import Timers
+from .watching import Watches
 from .workers import Workers
 
 if TYPE_CHECKING:
@@ -49,9 +52,6 @@ if TYPE_CHECKING:
     from .world import Habits, World
 
 log = logging.getLogger("callboard.node")
-
-TRY_AGAIN_S = 0.25
-"""How soon a full disk is tried again, seconds."""
 
 
 class Runtime:
@@ -66,6 +66,8 @@ class Runtime:
         self.clock = world.clock
         self.tick = world.tick
         self.schedule = world.schedule
+        self.probe = world.probe
+        self.longest_nap_s = world.longest_nap_s
         self.speculation = habits.speculation
         self.roundtrip = habits.roundtrip
         self.failure: BaseException | None = None
@@ -87,6 +89,7 @@ class Runtime:
             clock=self.tick,
             on_durable=self._on_durable,
             on_trouble=self._on_trouble,
+            probe=self.probe,
         )
         self.alarm = Alarm(self, habits.idle_s)
         self.cells = Cells(self, habits.park_s)
@@ -98,6 +101,8 @@ class Runtime:
         self.endings = Endings(self)
         self.intake = Intake(self.ledger, habits.quota)
         self.lives = Lives(self)
+        self.watches = Watches(self)
+        self.guarding = Guarding(self)
         if self._has_quota:
             self.ledger.used_bytes = self.store.usage().used
         self.seeds = Seeds(self)
@@ -144,8 +149,13 @@ class Runtime:
                 self.start_soon(self._try_again)
             return
         log.critical("the store failed, so the node ends; nothing more is acknowledged: %s", error)
+        self.die(error)
+
+    def die(self, error: BaseException) -> None:
+        """End at once: nothing is committed or acknowledged any more, and whoever waits hears `error`."""
         self.failure = error
-        self.ledger.abandon(error)
+        self.workers.closing = self.workers.finished = True
+        self.abandon()
         assert self._nursery is not None
         self._nursery.cancel_scope.cancel()
 
@@ -190,14 +200,12 @@ class Runtime:
             cell.phase = Phase.IDLE
             cell.used_at = self.clock()
             self.cells.consider(cell)
+        if cell.held:
+            self.guarding.turn_ended(cell)
 
     def unpark(self, name: str, life: int) -> None:
         """The mail of a mailbox without an actor has waited long enough."""
         self.lives.unpark(name, life)
-
-    def let_rest(self, cell: Cell) -> None:
-        """Passivate an idle cell."""
-        self.lives.let_rest(cell)
 
     # Waiting.
 
@@ -240,46 +248,10 @@ class Runtime:
         self.intake.close("the node was closed: send through a node that is open")
         self._idle.set()
         self.asks.close(self.failure or closed)
+        self.watches.close()
         self.ledger.abandon(self.failure or closed)
 
     def end(self) -> None:
         """Let the writer go; after this nothing runs."""
         self.abandon()
         self.writer.close()
-
-    async def close(self, drain_s: float) -> None:
-        """Take nothing in, let turns in hand finish for a while, commit, and stop."""
-        self.intake.close("the node was closed: send through a node that is open")
-        workers = self.workers
-        workers.closing = True
-        await self._let_turns_end(drain_s)
-        for worker in list(workers.suspended):
-            worker.interrupt("the node closes")
-        await self._let_turns_end(float("inf"))
-        await self.lives.rest_all()
-        self.settled = await self._commit_all(self.clock() + max(drain_s, TRY_AGAIN_S))
-        workers.finished = True
-        workers.wake()
-
-    async def _let_turns_end(self, within_s: float) -> None:
-        """Wait for suspended turns, and commit what they wait for: a Ctrl-C may have ended the leader."""
-        with trio.move_on_after(within_s):
-            while self.workers.suspended:
-                self.ledger.commit()
-                with trio.move_on_after(TRY_AGAIN_S):
-                    await self.workers.wait_none_suspended()
-
-    async def _commit_all(self, until: float) -> bool:
-        """Commit what is open; False if the disk is full and stays so."""
-        ledger = self.ledger
-        while ledger.flight is not None or not ledger.open.empty:
-            ledger.commit()
-            with trio.move_on_after(TRY_AGAIN_S):
-                await ledger.wait_durable(ledger.lsn - 1)
-            if ledger.stalled is not None and self.clock() >= until:
-                log.error(
-                    "the node closes without its last commit, since the store is full: %s", ledger.stalled
-                )
-                return False
-            ledger.try_again()  # the task that did it may be cancelled by now
-        return True

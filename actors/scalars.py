@@ -192,6 +192,7 @@ class LiteralKind(Kind):
                 raise unsupported(self.text, remedy)
         self.wire = Literal[values]
         self.accepts = self.decoded = tuple({type(value): None for value in values})
+        self.values = values
         self._values = frozenset(values)
         form = {str: Form.TEXT, int: Form.INT, type(None): Form.NIL}
         self.forms = frozenset(form[type_] for type_ in self.accepts)

@@ -18,8 +18,10 @@ MOST_FAVOURS = 2
 class Schedule(Protocol):
     """The ready cells, and which of them has the next turn."""
 
-    quantum: int
-    """Turns a cell may have before it goes to the back."""
+    @property
+    def quantum(self) -> int:
+        """Turns a cell may have before it goes to the back."""
+        ...
 
     def add(self, cell: Cell) -> None:
         """A cell has mail and may run."""

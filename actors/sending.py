@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from ..mailbox.envelope import MAX_BODY
-from ..mailbox.records import Dead, key, pack
-from ..mailbox.store import Table
+from ..mailbox.errors import Undecodable
+from .burying import bury
 from .cell import Cell, Phase
 from .durations import Seconds, in_seconds
 from .errors import MessageTooLarge, NoSuchActor
@@ -133,12 +133,7 @@ class Sending:
 
     def bury_bytes(self, raw: bytes, box: str, text: str) -> None:
         """Write bytes that no mailbox can take as a dead letter."""
-        counters = self._ledger.counters
-        number, counters.next_dead = counters.next_dead, counters.next_dead + 1
-        now = self._ledger.now_ns()
-        letter = Dead(box, "", raw, "undecodable", "Undecodable", text, "", 0, now, now)
-        self._ledger.write(Table.DEAD, key(number), pack(letter))
-        counters.died += 1
+        bury(self._ledger, raw, box, "", "undecodable", Undecodable(text))
 
 
 def check_key(key: object) -> None:

@@ -40,6 +40,7 @@ class Timers:
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
         self._ledger = runtime.ledger
+        self._probe = runtime.probe
         self.soonest = NEVER
         """No timer on disk is due before this, ns."""
 
@@ -61,6 +62,8 @@ class Timers:
         ledger.open.bytes += len(record.envelope)
         ledger.counters.accepted += 1
         ledger.counters.scheduled += 1
+        if self._probe is not None:
+            self._probe.timer_set(cell, mail, due)
 
     def arm(self, due: int, number: int, record: Timer) -> None:
         """Write a timer record with the open batch."""
@@ -89,6 +92,8 @@ class Timers:
             ledger.write(Table.TIMERS, pair_key(holder.due, holder.number), None)
             ledger.counters.discarded += 1
             ledger.counters.scheduled -= 1
+            if self._probe is not None:
+                self._probe.timer_cancelled(holder.number)
 
     # Keyed messages that have fired.
 
@@ -185,6 +190,8 @@ class Timers:
                 ledger.counters.discarded += 1
                 return
             ledger.write_record(Table.KEYED, record_key, Keyed(due, number, fired=True))
+        if self._probe is not None:
+            self._probe.timer_fired(timer.to, mail, due)
         try:
             runtime.sending.deliver(timer.to, mail)
         except Undecodable as error:

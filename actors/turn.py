@@ -15,10 +15,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
-from ..mailbox.envelope import Extra, Flag
 from ..mailbox.identity import COUNT_BITS
 from .callback import resolve_callback
-from .durations import Seconds, in_seconds
+from .durations import Seconds
 from .errors import NotInTurn, TurnOver
 from .mail import Cause, Mail
 from .marks import check_same
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
     from .outside import Outside
     from .runtime import Runtime
     from .sending import Where
+    from .watching import Terminated
 
 A = TypeVar("A", bound="Actor")
 B = TypeVar("B", bound="Actor")
@@ -171,23 +171,7 @@ class Turn(msgspec.Struct, eq=False):
             TypeError: `then` or `failed` is not such a handler.
         """
         self.check_open()
-        kind = self.cell.kind
-        assert kind is not None
-        then_to = None if then is None else resolve_callback(kind, then, "then")
-        failed_to = None if failed is None else resolve_callback(kind, failed, "failed")
-        runtime, cell = self._runtime, self.cell
-        mail = runtime.sending.make_mail(message, self.cause, Flag.REQUESTED, {Extra.REQUEST: 0})
-        assert mail.extra is not None
-        mail.extra[Extra.REQUEST] = mail.number
-        target = runtime.sending.target(ref, message)
-        due = 0 if timeout is None else runtime.now_ns() + int(in_seconds(timeout, "timeout=") * 1e9)
-        requests = runtime.requests
-
-        def ask() -> None:
-            requests.ask(cell, mail, ref.name, then_to, failed_to, due)
-            runtime.sending.deliver_to(target, mail)
-
-        self.effects.append(ask)
+        self._runtime.requests.stage(self, ref, message, then, failed, timeout)
 
     def spawn(self, actor: A, *, name: str | None = None) -> ActorRef[A]:
         """Get or create an actor with this turn's commit.
@@ -210,6 +194,34 @@ class Turn(msgspec.Struct, eq=False):
         """End this actor's life with this turn's commit: its state goes, its mail waits `park`."""
         self.check_open()
         self.stopping = True
+
+    def watch(self, ref: ActorRef[Any], *, then: Callable[[Terminated], Message[Any, Any]]) -> None:
+        """Hear of the end of another actor's life, exactly once, also if either side restarts.
+
+        Restarts, passivation and the end of the node end no life.
+
+        Args:
+            ref: whom; if no actor lives there, the answer comes at once.
+            then: a handler of this actor's own class, or a `functools.partial` over one, that takes
+                a `Terminated`. A later watch of the same actor replaces this one.
+
+        Raises:
+            TypeError: `then` is not such a handler.
+        """
+        self.check_open()
+        assert self.cell.kind is not None
+        callback = resolve_callback(self.cell.kind, then, "then")
+        self.effects.append(lambda: self._runtime.watches.begin(self, ref.name, callback))
+
+    def stop_with(self, ref: ActorRef[Any]) -> None:
+        """End this actor's life, too, when another one's ends, however it does; at once if it has."""
+        self.check_open()
+        self.effects.append(lambda: self._runtime.watches.begin(self, ref.name, None))
+
+    def unwatch(self, ref: ActorRef[Any]) -> None:
+        """Take back `watch` and `stop_with`; what is in the mailbox already still comes."""
+        self.check_open()
+        self.effects.append(lambda: self._runtime.watches.end(self.cell, ref.name))
 
     def send(
         self,

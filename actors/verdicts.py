@@ -21,6 +21,7 @@ class Verdicts:
 
     def __init__(self, runtime: Runtime) -> None:
         self._endings = runtime.endings
+        self._probe = runtime.probe
 
     def returned_late(self, worker: Worker, turn: Turn, spec: HandlerSpec, result: Any) -> None:
         """A handler that had suspended returned; perhaps in spite of a cancellation."""
@@ -44,6 +45,8 @@ class Verdicts:
             self._fail(turn, spec, Leak("the handler left a cancel scope or a nursery open: use `with`"))
         else:
             try:
+                if self._probe is not None:
+                    self._probe.turn_end(turn)
                 state, value, body = self._endings.weigh(turn, spec, result)
             except Exception as error:
                 self._fail(turn, spec, error)

@@ -44,11 +44,13 @@ class Suspended(NamedTuple):
 class Worker:
     """One task that runs turns."""
 
-    __slots__ = ("abandon_at", "check", "ignored", "leaked", "reason", "scope")
+    __slots__ = ("abandon_at", "check", "hand", "ignored", "leaked", "reason", "scope")
 
     def __init__(self) -> None:
         self.scope = trio.CancelScope()
         self.check = LeakCheck()
+        self.hand: Suspended | None = None
+        """The turn it stays with."""
         self.reason = ""
         """Why its turn was interrupted; empty if it was not, or ran out of time."""
         self.abandon_at = float("inf")
@@ -57,10 +59,11 @@ class Worker:
         self.leaked = False
         """A handler left something open on this task: it must not run another turn."""
 
-    def interrupt(self, reason: str) -> None:
-        """Cancel the turn in hand, at no cost to its message (G18)."""
+    def interrupt(self, reason: str, patience_s: float | None = ABANDON_AFTER_S) -> None:
+        """Cancel the turn in hand, at no cost to its message (G18); abandon it when patience is over."""
         self.reason = reason
-        self.abandon_at = min(self.abandon_at, trio.current_time() + ABANDON_AFTER_S)
+        if patience_s is not None:
+            self.abandon_at = min(self.abandon_at, trio.current_time() + patience_s)
         self.scope.cancel()
 
     def set_timeout(self, seconds: float) -> None:

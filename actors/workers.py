@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 import trio
 
+from ..mailbox.errors import StoreError
 from .beginnings import Beginnings
 from .cell import Cell, Phase
+from .errors import NodeClosed
 from .stepping import LeakCheck, first_step, next_step, pass_on
 from .verdicts import Verdicts
 from .worker import Suspended, Worker
@@ -190,7 +192,7 @@ class Workers:
         """Be the task of a suspended handler until its turn is over, then retire."""
         cell, spec = suspended.cell, suspended.spec
         spec.suspends = True
-        cell.worker = worker
+        cell.worker, worker.hand = worker, suspended
         self.suspended.add(worker)
         if self._alone.is_set():
             self._alone = trio.Event()
@@ -213,15 +215,27 @@ class Workers:
     async def _step_to_its_end(self, worker: Worker, suspended: Suspended) -> None:
         """Pass traps and answers between trio and the handler until it returns or raises."""
         cell, turn, spec, coroutine, context, trap = suspended
-        verdicts = self._verdicts
+        verdicts, probe = self._verdicts, self._runtime.probe
         need = max(cell.lsn, turn.mail.lsn, cell.attempts_lsn)
         while True:
             answer, error = await pass_on(trap)
             if need > self._ledger.durable:
-                with trio.CancelScope(shield=True):
-                    await self._ledger.wait_durable(need)
+                try:
+                    with trio.CancelScope(shield=True):
+                        await self._ledger.wait_durable(need)
+                except (StoreError, NodeClosed):
+                    # Nothing is committed any more, so it may not go on, and this turn never was.
+                    return verdicts.interrupted(turn)
+            if error is None and self._runtime.failure is not None:
+                try:
+                    await trio.lowlevel.checkpoint()
+                except trio.Cancelled as cancelled:
+                    # The node has died, so this is all that a handler about to go on may hear.
+                    answer, error = None, cancelled
             if worker.is_hopeless():
                 return self._abandon(worker, turn, spec)
+            if probe is not None and (error is None or self._runtime.failure is None):
+                probe.turn_resumed(turn)
             try:
                 trap = context.run(next_step, coroutine, answer, error)
             except StopIteration as stop:

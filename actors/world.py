@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 if TYPE_CHECKING:
+    from .points import Probe
     from .retry import Decision, Retry
     from .schedule import Schedule
     from .types import Types
@@ -34,6 +35,10 @@ class World:
     """The actor classes there are."""
     decide: Decide
     """What becomes of a message whose turn failed."""
+    longest_nap_s: float
+    """The wall clock can be set while nothing happens: how often a pending timer is looked at, seconds."""
+    probe: Probe | None = None
+    """Listens to what happens; nobody does outside the failure lab."""
 
 
 @attrs.frozen

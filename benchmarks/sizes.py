@@ -47,6 +47,8 @@ class Sizes:
     """Acknowledged tells that are timed one by one on an idle loop."""
     busy_tells: int = 120
     """The same beside a saturated loop."""
+    simulations: int = 1000
+    """Simulated runs, and drawn plans."""
     imports: int = 7
     """Processes that import us, of which the quickest counts."""
 
@@ -65,6 +67,7 @@ QUICK = Sizes(
     actors=200,
     idle_tells=20,
     busy_tells=10,
+    simulations=20,
     imports=1,
 )
 

@@ -99,6 +99,10 @@ ROWS = (
         (Target("", 4096, 2048), Target("pykka.memory", None, None)), KIBIBYTES, less_is_better=True),
     Row("passivated", "memory of a passivated actor", "callboard.passivated",
         (Target("", 0, 0),), KIBIBYTES, less_is_better=True),
+    Row("simulated", "simulated runs of 20 operations", "lab.runs", (Target("", None, 400),
+         Target("lab.trio_alone", None, None))),
+    Row("simulated-drawn", "the same, drawn by Hypothesis, up to 20", "lab.property_runs",
+        (Target("lab.hypothesis_alone", None, None),)),
     Row("import", "`import callboard`, against its dependencies", "callboard.import_time",
         (Target("", 1.3, 1.1),), TIMES, less_is_better=True),
 )  # fmt: skip
@@ -121,6 +125,8 @@ YARDSTICKS = {
     "raw.commits": "raw put + commit",
     "raw.sync": "fdatasync",
     "callboard.ask": "one caller",
+    "lab.trio_alone": "trio.run alone",
+    "lab.hypothesis_alone": "Hypothesis alone",
 }
 
 NOTES: Mapping[str, tuple[str, Unit]] = {

@@ -10,6 +10,7 @@ import attrs
 from ..actors.actor import Actor
 from ..actors.cell import Phase
 from ..actors.ref import ActorRef
+from ..actors.watching import Terminated
 from ..mailbox.names import check_name
 
 if TYPE_CHECKING:
@@ -121,6 +122,27 @@ class Node:
     async def resume(self, ref: ActorRef[Any]) -> None:
         """Let a paused mailbox go on, its attempts counted from zero; durable when this returns."""
         await self._runtime.post.resume(ref)
+
+    async def watch(self, ref: ActorRef[Any]) -> Terminated:
+        """Return when an actor's life has ended and that is on disk; at once if nobody lives there.
+
+        Restarts, passivation and the end of this node end no life.
+
+        Raises:
+            NodeClosed: the node was closed meanwhile.
+        """
+        self._runtime.intake.check_open()
+        return await self._runtime.watches.wait(ref.name)
+
+    async def stop(self, ref: ActorRef[Any]) -> None:
+        """End an actor's life when its mail up to now is handled; durable when this returns.
+
+        Its state goes; mail that comes later waits `park`.
+
+        Raises:
+            NoSuchActor: there is no mailbox of this name.
+        """
+        await self._runtime.post.stop(ref)
 
     def statistics(self) -> NodeStatistics:
         """What the node is doing now."""

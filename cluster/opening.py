@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
+from ..actors.closing import close
 from ..actors.durations import Seconds, in_seconds
 from ..actors.errors import is_group
 from ..actors.runtime import Runtime
@@ -86,13 +87,20 @@ async def open_node(
     drain_s = in_seconds(drain, "drain=")
     world = _world(types, schedule, seed)
     opened = _open_store(store, name, world.now_ns)
+    async with run_runtime(opened, world, habits, drain_s) as runtime:
+        yield Node(runtime)
+
+
+@asynccontextmanager
+async def run_runtime(store: Store, world: World, habits: Habits, drain_s: float) -> AsyncGenerator[Runtime]:
+    """Run a node's inside over an open store, in a world that is given; `open_node` gives the real one."""
     runtime: Runtime | None = None
     try:
-        runtime = Runtime(opened, _writer(opened), world, habits)
+        runtime = Runtime(store, _writer(store), world, habits)
         async with _running(runtime, drain_s):
-            yield Node(runtime)
+            yield runtime
     finally:
-        opened.close(clean=runtime is not None and runtime.settled)
+        store.close(clean=runtime is not None and runtime.settled)
 
 
 def _check_quota(quota: int | None) -> int | None:
@@ -114,6 +122,7 @@ def _world(types: list[type[Actor]] | None, schedule: Schedule | None, seed: int
         schedule=schedule or Fair(),
         types=Types(types),
         decide=decide,
+        longest_nap_s=float("inf") if virtual else LONGEST_NAP_S,
     )
 
 
@@ -140,8 +149,9 @@ async def _running(runtime: Runtime, drain_s: float) -> AsyncGenerator[None]:
             except BaseException as error:
                 outcome = error
             try:
-                with trio.CancelScope(shield=runtime.failure is None):
-                    await runtime.close(drain_s)
+                if runtime.failure is None:
+                    with trio.CancelScope(shield=True):
+                        await close(runtime, drain_s)
             finally:
                 # Even if a second Ctrl-C ended it: from here on nobody commits, so nobody may wait for it.
                 runtime.abandon()
@@ -179,5 +189,7 @@ def _virtual_now() -> int:
     return VIRTUAL_EPOCH_NS + int(trio.current_time() * 1e9)
 
 
+LONGEST_NAP_S = 5.0
+"""How soon a node notices that the wall clock was set, at the latest."""
 VIRTUAL_EPOCH_NS = 1_700_000_000_000_000_000
 """The wall clock at trio's time 0 under a virtual clock."""

@@ -51,6 +51,7 @@ class MemoryStore:
         self._undo: list[Undo] = []
         self._waiting: list[Callable[[], None]] = []
         self._faults: list[tuple[StoreError, bool]] = []
+        self._full = False
         self._refusal: StoreError | None = None
         self._gone: StoreError | None = None
         found = meta.read_identity(lambda key: self._trees.get(Table.META, key), "in memory")
@@ -97,7 +98,7 @@ class MemoryStore:
         self._check(writes)
         if self._faults:
             self._fail(writes, *self._faults.pop(0))
-        if self._trees.size + faults.batch_size(writes) > self._limit and _grows(writes):
+        if (self._full or self._trees.size + faults.batch_size(writes) > self._limit) and _grows(writes):
             raise StoreFull(f"the store in memory may have {self._limit} bytes: raise limit=, or drain it")
         undo = self._trees.write(writes)
         if self._held:
@@ -128,13 +129,28 @@ class MemoryStore:
         assert isinstance(error, StoreFailed) or not applied
         self._faults.append((error, applied))
 
+    def fail_none(self) -> None:
+        """Let no commit fail that has not failed yet."""
+        self._faults.clear()
+
+    def fill(self, *, full: bool = True) -> None:
+        """Let the disk be full, so that only what frees room is taken; or let there be room again."""
+        self._full = full
+
+    def damage(self, table: Table, key: bytes, at: int = -1) -> None:
+        """Flip every bit of one byte of a value, as a broken disk does; no commit, and nobody is told."""
+        value = bytearray(self._trees.get(table, key) or b"")
+        if value:
+            value[at] ^= 0xFF
+            self._trees.put(table, key, bytes(value))
+
     def hold(self) -> None:
         """From now on commits become visible and are not synced, until `release`."""
         self._held = True
 
-    def release(self) -> None:
-        """Sync everything, and tell those who wait for it, in order."""
-        self._held = False
+    def release(self, *, hold: bool = False) -> None:
+        """Sync everything, and tell those who wait for it, in order; what they commit is held if `hold`."""
+        self._held = hold
         self._undo.clear()
         waiting, self._waiting = self._waiting, []
         for tell in waiting:

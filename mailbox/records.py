@@ -7,7 +7,6 @@ want and no name of a user's becomes a key. Every value is a CRC-32 of its paylo
 and the payload, a msgpack array that may grow at its end. Mail is the exception: see `segments`.
 """
 
-from hashlib import blake2b
 from struct import Struct
 from typing import Final, TypeVar
 from zlib import crc32
@@ -15,6 +14,16 @@ from zlib import crc32
 import msgspec
 
 from .errors import Undecodable
+from .keys import (
+    key as key,
+    mark_key as mark_key,
+    name_key as name_key,
+    open_key as open_key,
+    open_pair as open_pair,
+    pair_key as pair_key,
+    timer_key as timer_key,
+    watch_key as watch_key,
+)
 from .segments import (
     SEGMENT_BYTES as SEGMENT_BYTES,
     open_segment as open_segment,
@@ -24,53 +33,7 @@ from .segments import (
 FORMAT: Final = 1
 """Version of the on-disk format."""
 
-_u64 = Struct(">Q").pack
-_pair = Struct(">QQ").pack
-_unpair = Struct(">QQ").unpack_from
 _crc = Struct(">I")
-
-
-# Keys.
-
-
-def key(number: int) -> bytes:
-    """A key of one number: BOXES, STATES, DEAD."""
-    return _u64(number)
-
-
-def pair_key(first: int, second: int) -> bytes:
-    """A key of two numbers: MAIL (box, first sequence), TIMERS (due, number), REQUESTS (box, number)."""
-    return _pair(first, second)
-
-
-def open_key(data: bytes) -> int:
-    """The number in a key of one."""
-    return int.from_bytes(data[:8], "big")
-
-
-def open_pair(data: bytes) -> tuple[int, int]:
-    """The two numbers in a key of two."""
-    first, second = _unpair(data)
-    return first, second
-
-
-def name_key(name: str) -> bytes:
-    """NAMES: a digest of an address."""
-    return blake2b(name.encode(), digest_size=16).digest()
-
-
-def timer_key(setter: str, receiver: str, text: str) -> bytes:
-    """KEYED: a timer's key belongs to its setter and its receiver."""
-    parts = (setter, receiver, text)
-    return blake2b(msgspec.msgpack.encode(parts), digest_size=16).digest()
-
-
-def mark_key(box: int, id: str) -> bytes:
-    """MARKS: a sender's `id=` in the scope of the receiving mailbox."""
-    return _u64(box) + blake2b(id.encode(), digest_size=16).digest()
-
-
-# Values.
 
 
 class Box(msgspec.Struct, array_like=True, gc=False):
@@ -171,6 +134,28 @@ class Request(msgspec.Struct, array_like=True, gc=False):
     trace: str
 
 
+class Watch(msgspec.Struct, array_like=True, gc=False):
+    """WATCHES: an actor that shall hear when another one's life ends."""
+
+    target: str
+    watcher: str
+    life: int
+    """Of the watcher: a later actor at its name has not asked."""
+    then: Callback | None
+    """Who hears; None if the watcher shall stop, too."""
+    cause: int
+    root: int
+    trace: str
+
+
+class Children(msgspec.Struct, array_like=True, gc=False):
+    """CHILDREN: whom a supervisor had the last time it was started."""
+
+    supervisor: str
+    names: list[str]
+    types: list[str]
+
+
 class Mark(msgspec.Struct, array_like=True, gc=False):
     """MARKS: an `id=` that was used, and how it ended."""
 
@@ -239,9 +224,10 @@ INCARNATION_KEY: Final = b"incarnation"
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode_number = msgspec.msgpack.Decoder(int).decode
-R = TypeVar("R", Box, Timer, Keyed, Request, Mark, Dead, Counters)
+R = TypeVar("R", Box, Timer, Keyed, Request, Watch, Children, Mark, Dead, Counters)
 _decoders = {
-    kind: msgspec.msgpack.Decoder(kind) for kind in (Box, Timer, Keyed, Request, Mark, Dead, Counters)
+    kind: msgspec.msgpack.Decoder(kind)
+    for kind in (Box, Timer, Keyed, Request, Watch, Children, Mark, Dead, Counters)
 }
 
 

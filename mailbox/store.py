@@ -30,10 +30,12 @@ class Table(IntEnum):
     REQUESTS = 7
     MARKS = 8
     DEAD = 9
+    WATCHES = 10
+    CHILDREN = 11
 
 
 MAX_KEY: Final = 511
-"""Bytes of the longest key there can be; those of `records` have at most 24."""
+"""Bytes of the longest key there can be; those of `records` have at most 25."""
 
 Writes = dict[Table, dict[bytes, bytes | None]]
 """One batch: for each table, key to new value, `None` for a deletion."""

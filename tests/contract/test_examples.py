@@ -35,12 +35,25 @@ def output(name: str, folder: Path) -> str:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["counter.py", "bank.py"])
+@pytest.mark.parametrize("name", ["counter.py", "bank"])
 def test_an_example_prints_what_its_page_shows(name: str, tmp_path: Path) -> None:
     runs = shown(name)
     assert len(runs) == 2
     for run in runs:
         assert sorted(output(name, tmp_path).splitlines()) == sorted(run.splitlines())
+
+
+@pytest.mark.slow
+def test_the_bank_conserves_money_whatever_happens() -> None:
+    """By the example's own test, run as its page says."""
+    arguments = ["--hypothesis-profile=callboard-ci", "examples/bank"]
+    assert f"pytest {' '.join(arguments)}\n" in (EXAMPLES / "README.md").read_text(encoding="utf-8")
+    command = [sys.executable, "-P", "-m", "pytest", "-p", "no:cacheprovider", *arguments]
+    done = subprocess.run(
+        command, cwd=EXAMPLES.parent, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 0, done.stdout
+    assert " 1 passed in " in done.stdout
 
 
 def test_the_counter_is_short() -> None:

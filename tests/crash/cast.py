@@ -16,8 +16,7 @@ import msgspec
 import trio
 
 from callboard import Actor, ActorRef, Failure, Refusal, Retry, handler
-
-from .journal import append
+from callboard.testing.journal import append
 
 EFFECTS = "CALLBOARD_CRASH_EFFECTS"
 """Environment variable: the file that effects are written to."""

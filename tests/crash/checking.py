@@ -1,25 +1,22 @@
 """Checking: what everybody heard, against what the senders noted.
 
-The checkers are Jepsen's, in our words: *total queue* (what was acknowledged comes out once, and nothing
-else does), *list append* (order for each pair of sender and receiver), *bank* (the sum stays), and those for
-our own promises: requests, timers, ids, groups, replies and effects.
+To the reckoning that users have come checkers of Jepsen's, in our words: *bank* (the sum stays), and those
+for our own promises: requests, timers, ids, groups, replies and effects.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
-from itertools import pairwise
 
 import attrs
 
 from callboard.mailbox.views import DeadView
+from callboard.testing.journal import Key, Notes
+from callboard.testing.reckoning import Call, Pair, calls_of, in_order, oddities, told, total_queue
 
 from .cast import OPENING_BALANCE, Shown
-from .journal import RETRIED, Acked, Key, Line, Odd, Tried
 
-Pair = tuple[str, str]
-"""Receiver and stream."""
 EXPECTED_DEAD = {("doomed", "failed"), ("give", "failed"), ("late", "unclaimed")}
 
 
@@ -28,30 +25,11 @@ class Evidence:
     """All there is to judge by."""
 
     shown: dict[str, Shown]
-    notes: dict[str, list[Line]]
+    notes: Notes
     dead: list[DeadView]
     effects: list[str]
     left: int = 0
     """Messages that were not handled when patience ended."""
-
-
-@attrs.frozen
-class Call:
-    """A call that was made, perhaps several times."""
-
-    how: str
-    keys: list[Key]
-    acked: bool
-    reply: int | None
-
-
-def calls_of(notes: list[Line]) -> Iterator[Call]:
-    """The calls in one sender's notes, in order."""
-    for line, after in zip(notes, [*notes[1:], None], strict=True):
-        if isinstance(line, Tried):
-            keys = [key for span in line.spans for key in span.messages()]
-            acked = isinstance(after, Acked)
-            yield Call(line.how, keys, acked, after.reply if isinstance(after, Acked) else None)
 
 
 def expand(spans: list[int]) -> list[int]:
@@ -71,8 +49,10 @@ def find_violations(evidence: Evidence) -> list[str]:
     came = Counter((*pair, number) for pair, numbers in heard.items() for number in numbers)
     died = Counter(key for letter in evidence.dead if (key := key_of(letter)))
     return [
-        *total_queue(calls, came, died),
-        *in_order(heard, evidence.dead),
+        *total_queue(map(excused, calls), came, died),
+        *in_order("handled", heard),
+        *in_order("dead", deaths(evidence.dead)),
+        *oddities(evidence.notes),
         *all_or_none(calls, came),
         *keyed(calls, came),
         *replies(calls, evidence.shown),
@@ -83,6 +63,11 @@ def find_violations(evidence: Evidence) -> list[str]:
     ]
 
 
+def excused(call: Call) -> Call:
+    """A timer with a key may be replaced by the next, so its call promises nothing alone; see `keyed`."""
+    return attrs.evolve(call, acked=False) if call.how == "keyed" else call
+
+
 def key_of(letter: DeadView) -> Key | None:
     """The key of a dead letter that a sender sent."""
     body = letter.letter.body
@@ -91,32 +76,13 @@ def key_of(letter: DeadView) -> Key | None:
     return None
 
 
-def total_queue(calls: list[Call], came: Counter[Key], died: Counter[Key]) -> Iterator[str]:
-    """What goes in comes out, once; nothing else does."""
-    attempted = {key for call in calls for key in call.keys}
-    must = {
-        key
-        for call in calls
-        if (call.acked and call.how != "keyed") or call.how in RETRIED
-        for key in call.keys
-    }
-    yield from told("acknowledged and never handled", must - came.keys() - died.keys())
-    yield from told("came from nowhere", (came.keys() | died.keys()) - attempted)
-    yield from told("handled twice", (key for key, times in came.items() if times > 1))
-    yield from told("dead twice", (key for key, times in died.items() if times > 1))
-    yield from told("handled and dead", came.keys() & died.keys())
-
-
-def in_order(heard: dict[Pair, list[int]], dead: list[DeadView]) -> Iterator[str]:
-    """First come, first served, for each pair of sender and receiver."""
-    deaths: defaultdict[Pair, list[int]] = defaultdict(list)
-    for letter in dead:
+def deaths(letters: list[DeadView]) -> dict[Pair, list[int]]:
+    """The numbers of each pair in the order of their death."""
+    found: defaultdict[Pair, list[int]] = defaultdict(list)
+    for letter in letters:
         if key := key_of(letter):
-            deaths[key[:2]].append(key[2])
-    for what, lists in (("handled", heard), ("dead", deaths)):
-        for pair, numbers in lists.items():
-            swaps = [(one, two) for one, two in pairwise(numbers) if one >= two]
-            yield from told(f"{what} out of order at {pair}", swaps)
+            found[key[:2]].append(key[2])
+    return found
 
 
 def all_or_none(calls: list[Call], came: Counter[Key]) -> Iterator[str]:
@@ -155,8 +121,6 @@ def ends(evidence: Evidence) -> Iterator[str]:
         yield from told(f"{name} complains", shown.wrong)
         if shown.facts["open"] or shown.facts.get("armed"):
             yield f"{name} waits for ever: {shown.facts}"
-    for sender, notes in evidence.notes.items():
-        yield from told(f"{sender} complains", (line.text for line in notes if isinstance(line, Odd)))
     balances = [s.facts["balance"] for s in evidence.shown.values() if "balance" in s.facts]
     if sum(balances) != OPENING_BALANCE * len(balances):
         yield f"the bank has {sum(balances)} and had {OPENING_BALANCE * len(balances)}"
@@ -193,11 +157,3 @@ def dead_letters(evidence: Evidence) -> Iterator[str]:
     unclaimed = kinds["late", "unclaimed"]
     if unclaimed != hatched:
         yield f"{hatched} chicks were told something after their end, and {unclaimed} letters say so"
-
-
-def told(what: str, cases: Iterable[object]) -> Iterator[str]:
-    """One line for all cases of a kind."""
-    found = sorted(map(str, cases))
-    if found:
-        more = f" and {len(found) - 5} more" if len(found) > 5 else ""
-        yield f"{what}: {', '.join(found[:5])}{more}"

@@ -20,10 +20,10 @@ from callboard.mailbox.disk import DiskStore
 from callboard.mailbox.reading import read_counters
 from callboard.mailbox.store import Writes
 from callboard.mailbox.writer import Writer
+from callboard.testing.journal import Journal
 
 from . import bugs
 from .cast import EFFECTS, Listener, Shown
-from .journal import Journal
 from .senders import Roster, Sender, start_soon
 
 PARK_S = 0.15
@@ -64,8 +64,9 @@ def tell_harness(letter: str) -> None:
     os.write(1, letter.encode())
 
 
-def run(job: Job) -> None:
-    """Do a job; returns only from a drain."""
+def run(text: str) -> None:
+    """Do a `Job`, given as JSON; returns only from a drain."""
+    job = msgspec.json.decode(text, type=Job)
     place = Path(job.place)
     os.environ[EFFECTS] = str(place / "effects")
     rng = random.Random(f"{job.seed}/{job.run}")
@@ -97,7 +98,7 @@ async def _main(job: Job, place: Path) -> None:
 def _sender(job: Job, place: Path, number: int, roster: Roster) -> Sender:
     name = f"s{number}"
     rng = random.Random(f"{job.seed}/{job.run}/{name}")
-    journal = Journal(place, name, job.run)
+    journal = Journal(place, name)
     flood = FLOOD if job.speculation else FLOOD // 30
     return Sender(name, roster, journal, rng, flood=flood, on_ack=lambda: tell_harness("."))
 

@@ -11,11 +11,13 @@ import trio
 
 from callboard import Actor, ActorRef, Node
 from callboard.actors.message import Message
+from callboard.testing.journal import Journal, Span, Tried
 
 from .cast import Account, Asker, Hive, Recorder, Sluggard, Ticker
-from .journal import Journal, Span, Tried
 
 Make = Callable[[str, int], Message[Any, Any]]
+AGAIN = {"id", "askid"}
+"""Calls that are made again after a crash until they succeed."""
 DELAYS = {"soon": 0.004, "later": 0.03}
 
 
@@ -159,10 +161,10 @@ class Sender:
         await self._call("ask", [span], lambda: to.ask(Recorder.note(self.name, span.first)))
 
     async def tell_with_id(self) -> None:
-        await self._make_with_id(Tried("id", [self._take(self._recorder())]))
+        await self._make_with_id(Tried("id", [self._take(self._recorder())], again=True))
 
     async def ask_with_id(self) -> None:
-        await self._make_with_id(Tried("askid", [self._take(self._recorder())]))
+        await self._make_with_id(Tried("askid", [self._take(self._recorder())], again=True))
 
     async def _make_with_id(self, call: Tried) -> None:
         span = call.spans[0]
@@ -243,7 +245,7 @@ class Sender:
         await self._call(how, [span], lambda: to.tell(make(span.stream, span.first)))
 
     async def _call(self, how: str, spans: list[Span], call: Callable[[], Awaitable[int | None]]) -> None:
-        self._journal.tried(how, spans)
+        self._journal.tried(how, spans, again=how in AGAIN)
         reply = await call()
         self._journal.acked(reply)
         self._on_ack()

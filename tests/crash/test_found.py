@@ -12,11 +12,11 @@ from callboard import open_node
 from callboard.mailbox.disk import DiskStore
 from callboard.mailbox.memory import MemoryStore
 from callboard.mailbox.opening import view_disk
+from callboard.mailbox.soundness import find_damage
 from callboard.mailbox.store import Table, Writes
 from callboard.mailbox.writer import Writer
 
 from .orders import Sleeper
-from .soundness import find_damage
 
 pytestmark = pytest.mark.slow
 

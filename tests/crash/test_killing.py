@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from callboard.testing.moments import Moment
+
 from .bugs import BUGS
-from .killing import KillLoop, Moment
+from .killing import acked, kill_loop
 
 pytestmark = pytest.mark.slow
 SPECULATION = pytest.mark.parametrize("speculation", [True, False], ids=["speculation", "no-speculation"])
@@ -15,20 +17,20 @@ SPECULATION = pytest.mark.parametrize("speculation", [True, False], ids=["specul
 
 @SPECULATION
 def test_nothing_is_lost_doubled_or_reordered_by_ten_kills(tmp_path: Path, speculation: bool) -> None:
-    with KillLoop(tmp_path, seed=1, speculation=speculation) as loop:
-        loop.run(10)
-    assert loop.violations == []
-    assert loop.acked > 50
+    loop = kill_loop(tmp_path, seed=1, speculation=speculation)
+    loop.run(10)
+    loop.check()
+    assert acked(loop) > 50
 
 
 @pytest.mark.hunt
 @SPECULATION
 def test_nothing_is_lost_doubled_or_reordered_by_two_hundred_kills(tmp_path: Path, speculation: bool) -> None:
     seed = random.SystemRandom().randrange(1 << 32)
-    with KillLoop(tmp_path, seed=seed, speculation=speculation) as loop:
-        loop.run(200)
-    assert loop.violations == [], f"seed {seed}"
-    assert loop.acked > 1000
+    loop = kill_loop(tmp_path, seed=seed, speculation=speculation)
+    loop.run(200)
+    loop.check()
+    assert acked(loop) > 1000
 
 
 FOUND_BY = {
@@ -43,8 +45,8 @@ def test_a_runtime_with_a_seeded_bug_is_caught_within_ten_kills(tmp_path: Path, 
     def caught() -> bool:
         return any(re.search(FOUND_BY[bug], violation) for violation in loop.violations)
 
-    with KillLoop(tmp_path, seed=1, bug=bug) as loop:
+    with kill_loop(tmp_path, seed=1, bug=bug) as loop:
         while loop.kills < 10 and not caught():
-            loop.kill_once(Moment("p"))
-            loop.settle()
+            loop.kill(Moment("p"))
+            loop.drain()
     assert caught(), loop.violations

@@ -9,6 +9,12 @@ from .source import FLOORS, Import, Source, agree, everything, imports, package
 
 ROOF = max(FLOORS.values()) + 1
 
+ABSOLUTE = {
+    "__init__.py": "the face imports absolutely: pytest may load it by its path",
+    "testing/callboard_pytest.py": "pytest loads it by its bare name, so it imports absolutely",
+}
+"""Files that are more than a module of the package."""
+
 
 def climbs(source: Source, modules: Collection[str]) -> Iterator[str]:
     """What is wrong with the imports of one file of the package."""
@@ -22,9 +28,9 @@ def misdirected(source: Source, found: Import, modules: Collection[str]) -> str 
     target = landing(source, found)
     if target is None:
         return None
-    if source.path == "__init__.py":
+    if source.path in ABSOLUTE:
         if found.level:
-            return "the face imports absolutely: pytest may load it by its path"
+            return ABSOLUTE[source.path]
     elif not found.level:
         return "inside the package, import relatively"
     if target in ("", *FLOORS) and not all(f"{target}/{name}.py" in modules for name in found.names or [""]):
@@ -116,6 +122,8 @@ SMALL_HOUSE = {
         ("cluster/node.py", "from ..testing.world import World"),
         ("__init__.py", "from .mailbox.store import Store"),
         ("__init__.py", "from callboard.mailbox import Store"),
+        ("testing/callboard_pytest.py", "from .world import World"),
+        ("testing/callboard_pytest.py", "from callboard.console.command import main"),
     ],
 )
 def test_the_floors_rule_finds(path: str, text: str) -> None:
@@ -133,6 +141,7 @@ def test_the_floors_rule_finds(path: str, text: str) -> None:
         ("testing/__init__.py", "from .world import World"),
         ("__init__.py", "from callboard.mailbox.store import Store"),
         ("__main__.py", "from .console.command import main"),
+        ("testing/callboard_pytest.py", "from callboard.testing.world import World"),
     ],
 )
 def test_the_floors_rule_allows(path: str, text: str) -> None:

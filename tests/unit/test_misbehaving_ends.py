@@ -9,7 +9,7 @@ import attrs
 import pytest
 import trio
 
-from callboard import Actor, AskFailed, Message, NodeClosed, Retry, handler, open_node
+from callboard import Actor, ActorRef, AskFailed, Message, NodeClosed, Retry, handler, open_node
 from callboard.mailbox.errors import StoreFailed, StoreFull
 from callboard.mailbox.memory import MemoryStore
 
@@ -238,3 +238,41 @@ async def test_a_disk_that_is_full_for_a_while_at_the_very_end_loses_nothing() -
             store.fail_next(StoreFull("full"))
     async with open_node(store.reopen()) as node:
         assert await node.ref(Stubborn, "actor").ask(Stubborn.add(0)) == 2
+
+
+async def test_an_asker_hears_of_a_disk_that_broke_under_its_answer() -> None:
+    store = MemoryStore()
+    heard: list[BaseException] = []
+
+    async def ask(ref: ActorRef[Stubborn]) -> None:
+        with pytest.raises(StoreFailed) as caught:
+            await ref.ask(Stubborn.add(1))
+        heard.append(caught.value)
+
+    async with trio.open_nursery() as nursery:
+        with pytest.raises(StoreFailed):
+            async with open_node(store) as node:
+                stubborn = await node.spawn(Stubborn(), name="stubborn")
+                store.fail_next(StoreFailed("broken"))
+                nursery.start_soon(ask, stubborn)
+                await trio.sleep(10)
+    assert heard
+
+
+async def test_a_node_can_be_closed_while_the_disk_is_full_and_a_turn_waits_for_it() -> None:
+    store = MemoryStore()
+    with trio.fail_after(60):
+        async with open_node(store, drain=0.5) as node:
+            stubborn = await node.spawn(Stubborn(), name="stubborn")
+            store.fill()
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(tell_quietly, stubborn)
+                await trio.sleep(1)
+                nursery.cancel_scope.cancel()
+    async with open_node(store.reopen()) as node:
+        assert await node.ref(Stubborn, "stubborn").ask(Stubborn.add(1)) == 1
+
+
+async def tell_quietly(ref: ActorRef[Stubborn]) -> None:
+    with suppress(NodeClosed):
+        await ref.tell(Stubborn.nap(0.1))

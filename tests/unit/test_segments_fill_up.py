@@ -31,7 +31,8 @@ class Sink(Actor):
 def small_window(monkeypatch: pytest.MonkeyPatch) -> None:
     """Mailboxes spill to disk after three messages, and are read a segment at a time."""
     monkeypatch.setattr("callboard.actors.cells.WINDOW", 3)
-    monkeypatch.setattr("callboard.actors.cells.PAGE", 1)
+    monkeypatch.setattr("callboard.actors.window.WINDOW", 3)
+    monkeypatch.setattr("callboard.actors.window.PAGE", 1)
 
 
 def segments(store: MemoryStore) -> list[tuple[int, int]]:

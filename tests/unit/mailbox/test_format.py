@@ -21,6 +21,8 @@ KINDS: list[Any] = [
         records.Keyed,
         records.Callback,
         records.Request,
+        records.Watch,
+        records.Children,
         records.Mark,
         records.Dead,
         records.Counters,

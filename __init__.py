@@ -2,6 +2,7 @@
 
 from callboard.actors.actor import Actor, transient
 from callboard.actors.codecs import register_codec
+from callboard.actors.errands import Errand
 from callboard.actors.errors import (
     AskFailed,
     AskInTurn,
@@ -23,6 +24,7 @@ from callboard.actors.errors import (
 from callboard.actors.exits import Exit, Failed, Finished, GaveUp, Killed, Stopped
 from callboard.actors.handler import handler
 from callboard.actors.message import Message
+from callboard.actors.office import Office
 from callboard.actors.pickled import Pickled
 from callboard.actors.record import Record
 from callboard.actors.ref import ActorRef
@@ -47,6 +49,9 @@ from callboard.mailbox.errors import (
     Undecodable,
     WrongNode,
 )
+from callboard.supervision.backoff import Backoff
+from callboard.supervision.running import ChildRefused, RunningTree, TreeGaveUp
+from callboard.supervision.specs import Child, Dynamic, Supervisor
 
 __all__ = [
     "Actor",
@@ -54,9 +59,14 @@ __all__ = [
     "AskFailed",
     "AskInTurn",
     "AskTimeout",
+    "Backoff",
     "BadName",
     "CallboardError",
+    "Child",
+    "ChildRefused",
     "DefinitionError",
+    "Dynamic",
+    "Errand",
     "Exit",
     "Failed",
     "Failure",
@@ -75,11 +85,13 @@ __all__ = [
     "NotBound",
     "NotInTurn",
     "NotStorable",
+    "Office",
     "Overloaded",
     "Pickled",
     "Record",
     "Refusal",
     "Retry",
+    "RunningTree",
     "Stopped",
     "StoreDamaged",
     "StoreError",
@@ -89,7 +101,9 @@ __all__ = [
     "StoreInUse",
     "StoreTooNew",
     "StoreUnavailable",
+    "Supervisor",
     "Terminated",
+    "TreeGaveUp",
     "Turn",
     "TurnOver",
     "Undecodable",

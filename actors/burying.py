@@ -22,6 +22,9 @@ def bury(
     text: str = "",
     attempts: int = 0,
     failed_at: int = 0,
+    life: int = 0,
+    restarts: int = 0,
+    replays: int = 0,
 ) -> None:
     """Write a dead letter with the open batch.
 
@@ -35,6 +38,9 @@ def bury(
         text: what is wrong, if no error says it.
         attempts: turns that failed.
         failed_at: when the first of them did, ns; 0 for now.
+        life: of the actor there.
+        restarts: of that actor, by its supervisor.
+        replays: how often the message had been taken back before.
     """
     now = ledger.now_ns()
     number, ledger.counters.next_dead = ledger.counters.next_dead, ledger.counters.next_dead + 1
@@ -49,6 +55,9 @@ def bury(
         attempts=attempts,
         failed_at=failed_at or now,
         died_at=now,
+        life=life,
+        restarts=restarts,
+        replays=replays,
     )
     ledger.write(Table.DEAD, key(number), pack(letter))
     ledger.counters.died += 1

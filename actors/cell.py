@@ -65,6 +65,7 @@ class Cell:
         "park_at",
         "paused",
         "phase",
+        "restarts",
         "retry_at",
         "segments",
         "starts",
@@ -101,6 +102,8 @@ class Cell:
         """The supervisor over its actor, if one is declared."""
         self.held = ""
         """Why its supervisor lets no turn begin; empty if it does."""
+        self.restarts = 0
+        """How often its supervisor has started it again."""
         self.kind: ActorType | None = None
         self.actor: Actor | None = None
         self.state: bytes = b""
@@ -163,9 +166,9 @@ class Cell:
         return f"<cell {self.name!r} {self.phase.value}, {self.waiting} waiting>"
 
 
-def condition(cell: Cell) -> str:
-    """A mailbox's one condition, as a word."""
-    if cell.paused:
+def condition(cell: Cell, paused: str = "") -> str:
+    """A mailbox's one condition, as a word; `paused` says why its type is paused, if it is."""
+    if cell.paused or paused:
         return "paused"
     if not cell.type:
         return "no actor"

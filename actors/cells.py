@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..mailbox.errors import Undecodable
+from ..mailbox.pauses import read_paused
 from ..mailbox.records import (
     Box,
     Timer,
@@ -45,6 +46,8 @@ class Cells:
         self._types = runtime.types
         self._clock = runtime.clock
         self._park_s = park_s
+        self.paused_types = read_paused(runtime.store)
+        """Why types of actors are paused, by declared name."""
 
     # Finding.
 
@@ -87,6 +90,8 @@ class Cells:
         cell = Cell(box, record)
         cell.used_at = self._clock()
         self._add(cell)
+        if self._runtime.declared and cell.name in self._runtime.declared:
+            cell.held = f"its supervisor {self._runtime.declared[cell.name]!r} has not been started"
         if cell.type:
             cell.kind = self._types.find(cell.type)
             state = self._ledger.read(Table.STATES, cell.key())
@@ -199,7 +204,7 @@ class Cells:
         """Put an idle or blocked cell in the phase its condition asks for."""
         if cell.phase not in (Phase.IDLE, Phase.BLOCKED, Phase.BACKING_OFF):
             return
-        if cell.kind is None or cell.paused or cell.held:
+        if cell.kind is None or cell.paused or cell.held or cell.type in self.paused_types:
             cell.phase = Phase.BLOCKED
         elif cell.tail == cell.head:
             cell.phase = Phase.IDLE
@@ -219,7 +224,14 @@ class Cells:
         """Drop an idle cell from memory, in one synchronous decision; False if it is in use."""
         ledger = self._ledger
         settled = cell.phase in (Phase.IDLE, Phase.BLOCKED)
-        if not settled or cell.guardian or cell.worker or cell.fresh or cell.touched > ledger.durable:
+        if (
+            not settled
+            or cell.guardian
+            or cell.held
+            or cell.worker
+            or cell.fresh
+            or cell.touched > ledger.durable
+        ):
             return False
         if cell.phase is Phase.IDLE and cell.tail != cell.head:
             return False

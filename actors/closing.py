@@ -29,6 +29,8 @@ async def close(runtime: Runtime, drain_s: float) -> None:
         worker.interrupt("the node closes")
     patience_ends = runtime.clock() + max(drain_s, TRY_AGAIN_S)
     await _let_turns_end(runtime, float("inf"), patience_ends)
+    if runtime.end_tree is not None:
+        await runtime.end_tree()
     await runtime.lives.rest_all()
     runtime.settled = await _commit_all(runtime, patience_ends)
     workers.finished = True
@@ -55,6 +57,8 @@ async def _commit_all(runtime: Runtime, until: float) -> bool:
     """Commit what is open; False if the disk is full and stays so."""
     ledger = runtime.ledger
     while ledger.flight is not None or not ledger.open.empty:
+        if runtime.failure is not None:
+            return False  # the disk broke meanwhile, so nothing will be committed any more
         ledger.commit()
         with trio.move_on_after(TRY_AGAIN_S), suppress(StoreFull):
             await ledger.wait_durable(ledger.lsn - 1)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from ..mailbox.envelope import Flag
+from ..mailbox.envelope import Extra, Flag
 from ..mailbox.records import Outcome
 from .burying import bury
 from .cell import Cell, Phase
@@ -219,7 +219,12 @@ class Endings:
         """Move the message at the head to the dead letters, all its bytes kept."""
         raw = mail.raw if mail.raw is not None else mail.encode()
         attempts = mail.base_attempts + cell.attempts
-        bury(self._ledger, raw, cell.name, cell.type, reason, error, text, attempts, cell.failed_at)
+        bury(
+            *(self._ledger, raw, cell.name, cell.type, reason, error, text, attempts, cell.failed_at),
+            life=cell.life,
+            restarts=cell.restarts,
+            replays=int(mail.note(Extra.REPLAYS) or 0),
+        )
         outcome = "no_actor" if reason == "unclaimed" else "failed"
         name = type(error).__name__ if error else ""
         failure = Failure(outcome, name, text or storable(error or reason), mail.show(), attempts)

@@ -6,11 +6,13 @@ from its failure until its supervisor has decided, and while it is stopped. Its 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
+import attrs
 import trio
 
-from ..mailbox.errors import CallboardError
+from ..mailbox.errors import Undecodable
 from .current import TURN
 from .errors import NameTaken
 from .exits import Exit, Failed, Finished
@@ -50,52 +52,83 @@ class Guardian(Protocol):
         ...
 
 
+@attrs.define(eq=False)
+class _Starting:
+    """A start that is under way."""
+
+    scope: trio.CancelScope = attrs.field(factory=trio.CancelScope)
+    over: trio.Event = attrs.field(factory=trio.Event)
+
+
 class Guarding:
     """The guarded actors of one node."""
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
-        self._starts: dict[str, trio.CancelScope] = {}
+        self._starts: dict[str, _Starting] = {}
         self._resting: dict[str, trio.Event] = {}
+        self.on_close: Callable[[], None] | None = None
+        """Hears that the node is gone, and that nothing ordered is answered any more."""
+
+    def close(self) -> None:
+        """The node is gone."""
+        if self.on_close is not None:
+            self.on_close()
 
     # Starting.
 
     def start(self, actor: Actor, name: str, guardian: Guardian) -> None:
         """Let an actor live at a name, unless one does, and run `started` before its first turn."""
-        runtime = self._runtime
         try:
-            seed = runtime.seeds.prepare(actor, name)
-            runtime.seeds.sow(seed, None)
-        except CallboardError as error:
+            cell = self._take(actor, name, guardian)
+        except Exception as error:
             guardian.start_failed(name, Failed(type(error).__qualname__, storable(error)))
             return
-        cell = runtime.cells.get_for_life(name)
-        if cell.guardian is not None and cell.guardian is not guardian:
-            taken = NameTaken(f"{name!r} is under another supervisor already")
-            guardian.start_failed(name, Failed("NameTaken", str(taken)))
-            return
-        cell.guardian = guardian
         self.hold(cell, STARTING)
-        runtime.workers.wake()
-        runtime.start_soon(self._start, cell, guardian)
+        self._runtime.workers.wake()
+        starting = self._starts[name] = _Starting()
+        self._runtime.start_soon(self._start, cell, guardian, starting)
 
-    async def _start(self, cell: Cell, guardian: Guardian) -> None:
-        scope = self._starts[cell.name] = trio.CancelScope()
+    def _take(self, actor: Actor, name: str, guardian: Guardian) -> Cell:
+        """The cell of an actor that lives from now on, and under this guardian.
+
+        Raises:
+            NameTaken: it is under another, or somebody else lives there.
+            CallboardError: it can live nowhere.
+        """
+        runtime = self._runtime
+        seed = runtime.seeds.prepare(actor, name)
+        cell = runtime.cells.get_for_life(name)
+        if not _is_free_for(cell, guardian):
+            raise NameTaken(f"{name!r} is under another supervisor already")
+        runtime.seeds.sow(seed, None)
+        cell.guardian = guardian
+        return cell
+
+    def is_free(self, name: str) -> bool:
+        """Whether an actor lives at a name that is under no supervisor."""
+        cell = self._find(name)
+        return cell is not None and bool(cell.type) and cell.guardian is None
+
+    async def _start(self, cell: Cell, guardian: Guardian, starting: _Starting) -> None:
         failure: Exit | None = None
+        woken = False
         try:
-            with scope:
+            with starting.scope:
                 await self._rest(cell)
                 await self._runtime.ledger.wait_durable(cell.lsn)
                 await self._wake(cell)
+                woken = True
         except (Exception, SystemExit) as error:
             failure = Failed(type(error).__qualname__, storable(error))
         finally:
             del self._starts[cell.name]
-        if scope.cancelled_caught or cell.held != STARTING:
+            starting.over.set()
+        if not woken:
             cell.actor = None
-            return  # it is being stopped, and whoever does that tells
+        if starting.scope.cancel_called:
+            return  # whoever stops it tells
         if failure is not None:
-            cell.actor = None
             cell.held = FAILED
             guardian.start_failed(cell.name, failure)
             return
@@ -105,7 +138,7 @@ class Guarding:
     async def _wake(self, cell: Cell) -> None:
         """Build the object, and run `started` as a turn does."""
         runtime = self._runtime
-        if cell.paused:
+        if cell.paused or cell.type in runtime.cells.paused_types:
             return  # it waits for a person, and wakes when there is something to do
         kind = cell.kind
         if kind is None:
@@ -168,35 +201,55 @@ class Guarding:
 
     def stop(self, name: str, patience_s: float | None, why: str, guardian: Guardian) -> None:
         """Stop an actor: cancel its turn at no cost to the message (G18), run `stopped`, and hold it."""
-        cell = self._runtime.cells.find(name)
+        cell = self._find(name)
         if cell is None:
             guardian.stopped(name, killed=False)
             return
         self.hold(cell, why)
-        self._runtime.start_soon(self._stop, cell, patience_s, why, guardian)
-
-    async def _stop(self, cell: Cell, patience_s: float | None, why: str, guardian: Guardian) -> None:
-        starting = self._starts.get(cell.name)
+        starting = self._starts.get(name)
         if starting is not None:
-            starting.cancel()
+            starting.scope.cancel()
+        if cell.worker is not None:
+            cell.worker.interrupt(why, patience_s)
+        self._runtime.start_soon(self._stop, cell, patience_s, starting, guardian)
+
+    async def _stop(
+        self, cell: Cell, patience_s: float | None, starting: _Starting | None, guardian: Guardian
+    ) -> None:
         worker = cell.worker
-        killed = False
-        if worker is not None:
-            worker.interrupt(why, patience_s)
-            with trio.move_on_after(float("inf") if patience_s is None else patience_s):
-                await self._rest(cell)
-            killed = cell.worker is not None
-            await self._rest(cell)
-        actor, cell.actor = cell.actor, None
-        if actor is not None and cell.kind is not None and cell.kind.has_stopped and not killed:
-            await run_stopped(cell.name, actor)
+        with trio.move_on_after(float("inf") if patience_s is None else patience_s) as patience:
+            await trio.lowlevel.checkpoint()  # with no patience at all, nobody is asked
+            await self._be_gone(cell, starting)
+            await self._say_goodbye(cell)
+        killed = patience.cancelled_caught or (worker is not None and worker.is_hopeless())
+        # Killed or not, it is waited for: two runs of one actor never go side by side.
+        await self._be_gone(cell, starting)
+        cell.actor = None
         guardian.stopped(cell.name, killed=killed)
 
-    def let_go(self, name: str, exit: Exit | None = None) -> None:
+    async def _be_gone(self, cell: Cell, starting: _Starting | None) -> None:
+        """Return when neither a turn nor a start of a held cell is in hand."""
+        await self._rest(cell)
+        if starting is not None:
+            await starting.over.wait()
+
+    async def _say_goodbye(self, cell: Cell) -> None:
+        actor, cell.actor = cell.actor, None
+        if actor is not None and cell.kind is not None and cell.kind.has_stopped:
+            await run_stopped(cell.name, actor, float("inf"))
+
+    def keep_down(self, name: str, why: str, guardian: Guardian) -> None:
+        """Guard an actor no longer, and let it do nothing until somebody starts it again."""
+        cell = self._find(name)
+        if cell is not None and _is_free_for(cell, guardian):
+            cell.guardian = None
+            self.hold(cell, why)
+
+    def let_go(self, name: str, guardian: Guardian | None = None, exit: Exit | None = None) -> None:
         """Guard an actor no longer: its life ends with an exit, or it goes on as any spawned one."""
         runtime = self._runtime
-        cell = runtime.cells.find(name)
-        if cell is None:
+        cell = self._find(name)
+        if cell is None or not _is_free_for(cell, guardian):
             return
         cell.guardian, cell.held = None, ""
         if exit is not None and cell.type:
@@ -204,3 +257,14 @@ class Guarding:
             runtime.watches.ended(name, exit)
         runtime.cells.consider(cell)
         runtime.workers.wake()
+
+    def _find(self, name: str) -> Cell | None:
+        """The cell of a mailbox; None if there is none, or its record is damaged."""
+        try:
+            return self._runtime.cells.find(name)
+        except Undecodable:
+            return None
+
+
+def _is_free_for(cell: Cell, guardian: Guardian | None) -> bool:
+    return cell.guardian is None or cell.guardian is guardian

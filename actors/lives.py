@@ -37,8 +37,8 @@ class Lives:
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
-        self.waking = True
-        """Mailboxes with mail from before are still being made active."""
+        self.waking = 1
+        """How many walks are under way that make mailboxes active in which mail from before waits."""
         self._leaving: set[trio.Event] = set()
         """Actors whose life has ended and whose `stopped` is running."""
 
@@ -52,7 +52,7 @@ class Lives:
         while True:
             prefixes = runtime.store.prefixes(Table.MAIL, 8, start, WOKEN_AT_ONCE)
             if not prefixes:
-                self.waking = False
+                self.waking -= 1
                 runtime.workers.wake()
                 return
             for prefix in prefixes:
@@ -60,6 +60,11 @@ class Lives:
             runtime.workers.wake()
             start = (open_key(prefixes[-1]) + 1).to_bytes(8, "big")
             await self._until_wanted()
+
+    def wake_again(self) -> None:
+        """Walk once more: mailboxes that rest with their mail may go on now."""
+        self.waking += 1
+        self._runtime.start_soon(self.wake_backlog)
 
     def _wake(self, box: int) -> None:
         try:
@@ -120,6 +125,8 @@ class Lives:
     def let_rest(self, cell: Cell) -> None:
         """Passivate a cell if it is idle, after its actor's `stopped`."""
         runtime = self._runtime
+        if cell.guardian is not None:
+            return  # a declared actor stays awake
         if cell.actor is not None and cell.kind is not None and cell.kind.has_stopped:
             if cell.phase is Phase.IDLE and cell.head == cell.tail:
                 cell.phase = Phase.RUNNING
@@ -169,12 +176,12 @@ class Lives:
                 nursery.start_soon(gone.wait)
 
 
-async def run_stopped(name: str, actor: Actor) -> None:
+async def run_stopped(name: str, actor: Actor, within_s: float = STOPPED_WITHIN_S) -> None:
     """Run an actor's `stopped` hook; whatever it raises is logged, since there is nothing to undo."""
     try:
-        with trio.move_on_after(STOPPED_WITHIN_S) as scope:
+        with trio.move_on_after(within_s) as scope:
             await actor.stopped()
         if scope.cancelled_caught:
-            log.warning("stopped() of %s took longer than %s s and was cut short", name, STOPPED_WITHIN_S)
+            log.warning("stopped() of %s took longer than %s s and was cut short", name, within_s)
     except (Exception, SystemExit):
         log.exception("stopped() of %s failed", name)

@@ -7,7 +7,7 @@ Ctrl-C cannot leave a half of them there, and the call returns when that batch i
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
 
 import trio
 
@@ -17,7 +17,7 @@ from .answers import raise_outcome
 from .cell import condition
 from .current import TURN
 from .durations import Seconds, in_seconds
-from .errors import AskInTurn, AskTimeout, InTurn, NoSuchActor, Overloaded
+from .errors import AskInTurn, AskTimeout, InTurn, NodeClosed, NoSuchActor, Overloaded
 from .mail import Cause, size_of
 from .ref import ActorRef
 from .seeds import Seed
@@ -45,6 +45,14 @@ class Outside:
         self._ledger = runtime.ledger
         self._marks = runtime.marks
         self._asks = runtime.asks
+
+    def forget(self) -> None:
+        """The node is closed for good: let go of all of it.
+
+        Refs in messages hold on to this object, and messages, which are too many for the garbage collector
+        to look through, may lie in mailboxes: without this, a closed node would never leave memory.
+        """
+        self._runtime = self._ledger = self._marks = self._asks = cast(Any, _Ended())
 
     @trio.lowlevel.enable_ki_protection
     async def tell(
@@ -91,7 +99,7 @@ class Outside:
         self._runtime.workers.wake()
         return self._ledger.lsn
 
-    def _refuse_in_turn(self, verb: str, instead: str) -> None:
+    def refuse_in_turn(self, verb: str, instead: str) -> None:
         """Refuse what would happen although the turn that did it fails.
 
         Raises:
@@ -112,7 +120,7 @@ class Outside:
             Overloaded: more than that at once.
             TypeError: a message belongs to another actor's class; nothing was sent.
         """
-        self._refuse_in_turn(
+        self.refuse_in_turn(
             "tell_all", "await ref.tell(message) for each; they leave together, with the turn"
         )
         sends = list(pairs)
@@ -166,11 +174,12 @@ class Outside:
             await self._ledger.wait_durable(self._ledger.lsn - self._ledger.open.empty)
             return self._outcome(mark, message)
         assert ask is not None
+        asks = self._asks  # the node may be closed meanwhile
         try:
             with trio.move_on_at(deadline):
                 await ask.answered.wait()
         finally:
-            self._asks.forget(number, ask)
+            asks.forget(number, ask)
         if not ask.answered.is_set():
             raise AskTimeout(self._why_late(ref, message, timeout))
         if ask.error is not None:
@@ -213,7 +222,8 @@ class Outside:
         cell = self._runtime.cells.find(ref.name)
         state = "it is gone"
         if cell is not None:
-            state = f"{cell.waiting} messages wait there and it is {condition(cell)}"
+            paused = self._runtime.cells.paused_types.get(cell.type, "")
+            state = f"{cell.waiting} messages wait there and it is {condition(cell, paused)}"
         return (
             f"{ref.name!r} did not answer {message!r} within {timeout} s: {state}. "
             "The outcome is unknown, since the message is stored and will run; "
@@ -223,7 +233,7 @@ class Outside:
     @trio.lowlevel.enable_ki_protection
     async def spawn(self, actor: A, *, name: str | None = None, fresh: bool = False) -> ActorRef[A]:
         """Get or create an actor; it is durable when this returns."""
-        self._refuse_in_turn("spawn", "use self.turn.spawn(actor, name=...)")
+        self.refuse_in_turn("spawn", "use self.turn.spawn(actor, name=...)")
         self._runtime.intake.check_open()
         seed = self._runtime.seeds.prepare(actor, name, fresh=fresh)
         await self._runtime.intake.admit(len(seed.state))
@@ -239,7 +249,7 @@ class Outside:
     @trio.lowlevel.enable_ki_protection
     async def pause(self, ref: ActorRef[Any], reason: str) -> None:
         """Let a mailbox begin no turn; durable when this returns."""
-        self._refuse_in_turn("pause", "do it from outside")
+        self.refuse_in_turn("pause", "do it from outside")
         runtime = self._runtime
         runtime.intake.check_open()
         text = storable(reason) if type(reason) is str else ""
@@ -252,7 +262,7 @@ class Outside:
     @trio.lowlevel.enable_ki_protection
     async def stop(self, ref: ActorRef[Any]) -> None:
         """Put a stop behind the mail of an actor; durable when this returns."""
-        self._refuse_in_turn("stop", "a turn ends its own actor's life by self.turn.stop()")
+        self.refuse_in_turn("stop", "a turn ends its own actor's life by self.turn.stop()")
         runtime = self._runtime
         runtime.intake.check_open()
         cell = runtime.lives.existing(ref.name)
@@ -264,7 +274,7 @@ class Outside:
     @trio.lowlevel.enable_ki_protection
     async def resume(self, ref: ActorRef[Any]) -> None:
         """Let a paused mailbox go on, its attempts counted from zero; durable when this returns."""
-        self._refuse_in_turn("resume", "do it from outside")
+        self.refuse_in_turn("resume", "do it from outside")
         runtime = self._runtime
         runtime.intake.check_open()
         cell = runtime.lives.existing(ref.name)
@@ -274,3 +284,10 @@ class Outside:
         runtime.cells.consider(cell)
         runtime.workers.wake()
         await self._ledger.wait_durable(self._ledger.lsn)
+
+
+class _Ended:
+    """Stands where a closed node's parts were."""
+
+    def __getattr__(self, name: str) -> NoReturn:
+        raise NodeClosed("the node was closed: send through a node that is open")

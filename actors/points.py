@@ -54,6 +54,14 @@ class Probe(Protocol):
         """A fired timer's message was void and is discarded."""
         ...
 
+    def replayed(self, cell: Cell, mail: Mail) -> None:
+        """A dead letter is taken back; it comes to a mailbox next."""
+        ...
+
+    def discarded(self, number: int) -> None:
+        """The dead letter of the message of this number is thrown away."""
+        ...
+
     def timer_set(self, cell: Cell, mail: Mail, due: int) -> None:
         """A message waits until `due`, nanoseconds since the epoch, with the open batch."""
         ...

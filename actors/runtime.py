@@ -15,14 +15,14 @@ waited for it leaves: replies, acknowledgements, suspended handlers.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 import trio
 import trio.lowlevel
 
 from ..mailbox.errors import StoreError, StoreFull
-from ..mailbox.reading import read_counters
+from ..mailbox.reading import read_counters, read_declared
 from ..mailbox.store import Store
 from .alarm import Alarm
 from .asks import Asks
@@ -38,6 +38,7 @@ from .lives import Lives
 from .mail import Mail
 from .marks import Marks
 from .outside import Outside
+from .pausing import Pausing
 from .requests import Requests
 from .seeds import Seeds
 from .sending import Sending
@@ -68,9 +69,18 @@ class Runtime:
         self.schedule = world.schedule
         self.probe = world.probe
         self.longest_nap_s = world.longest_nap_s
+        self.random = world.random
         self.speculation = habits.speculation
         self.roundtrip = habits.roundtrip
         self.failure: BaseException | None = None
+        self.declared = read_declared(self.store)
+        """Actors that a supervisor had when the node last ran, until their tree is started again."""
+        self.end_tree: Callable[[], Awaitable[None]] | None = None
+        """Stops the declared actors in good order, if there are any."""
+        self.gave_up = ""
+        """Why the supervision tree gave up; empty if it did not."""
+        self.block = trio.CancelScope()
+        """Around the user's own block."""
         self.settled = False
         """Everything was committed when the node closed."""
         self._world = world
@@ -107,6 +117,7 @@ class Runtime:
             self.ledger.used_bytes = self.store.usage().used
         self.seeds = Seeds(self)
         self.post = Outside(self)
+        self.pausing = Pausing(self)
         self.workers: Workers
 
     @property
@@ -158,6 +169,12 @@ class Runtime:
         self.abandon()
         assert self._nursery is not None
         self._nursery.cancel_scope.cancel()
+
+    def give_up(self, why: str) -> None:
+        """The supervision tree gave up: leave the user's block, and close in good order."""
+        log.critical("the supervision tree gave up, so the node closes")
+        self.gave_up = why
+        self.block.cancel()
 
     def tend_store(self) -> None:
         """Let the store look after itself; a store that is not what it was ends the node."""
@@ -249,9 +266,11 @@ class Runtime:
         self._idle.set()
         self.asks.close(self.failure or closed)
         self.watches.close()
+        self.guarding.close()
         self.ledger.abandon(self.failure or closed)
 
     def end(self) -> None:
         """Let the writer go; after this nothing runs."""
         self.abandon()
         self.writer.close()
+        self.post.forget()

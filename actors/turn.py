@@ -211,11 +211,13 @@ class Turn(msgspec.Struct, eq=False):
         self.check_open()
         assert self.cell.kind is not None
         callback = resolve_callback(self.cell.kind, then, "then")
+        self._runtime.cells.find(ref.name)  # a damaged record is found here, where a turn may fail
         self.effects.append(lambda: self._runtime.watches.begin(self, ref.name, callback))
 
     def stop_with(self, ref: ActorRef[Any]) -> None:
         """End this actor's life, too, when another one's ends, however it does; at once if it has."""
         self.check_open()
+        self._runtime.cells.find(ref.name)
         self.effects.append(lambda: self._runtime.watches.begin(self, ref.name, None))
 
     def unwatch(self, ref: ActorRef[Any]) -> None:

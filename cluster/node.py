@@ -9,9 +9,13 @@ import attrs
 
 from ..actors.actor import Actor
 from ..actors.cell import Phase
+from ..actors.office import Office
 from ..actors.ref import ActorRef
 from ..actors.watching import Terminated
+from ..mailbox.morgue import oldest_died_at
 from ..mailbox.names import check_name
+from ..supervision.running import RunningTree
+from ..supervision.specs import Supervisor
 
 if TYPE_CHECKING:
     from ..actors.message import Message
@@ -30,13 +34,15 @@ class NodeStatistics:
     """Messages taken in since the store was made."""
     handled: int
     died: int
-    """Messages that became dead letters."""
+    """Messages that are dead letters now."""
     discarded: int
-    """Timers that were cancelled or replaced."""
+    """Timers that were cancelled or replaced, and dead letters that were dropped."""
     queued: int
     """Messages in mailboxes; accepted = handled + queued + scheduled + died + discarded (G4)."""
     scheduled: int
     """Messages that wait as timers."""
+    oldest_dead: int
+    """When the oldest dead letter died, nanoseconds since the epoch; 0 if there is none on disk."""
     actors: int
     """Actors that live in the store."""
     active: int
@@ -60,6 +66,12 @@ class Node:
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
+        self._office = Office(runtime)
+
+    @property
+    def dead(self) -> Office:
+        """The dead letters: look through them, replay, redirect or drop them."""
+        return self._office
 
     @property
     def name(self) -> str:
@@ -123,6 +135,47 @@ class Node:
         """Let a paused mailbox go on, its attempts counted from zero; durable when this returns."""
         await self._runtime.post.resume(ref)
 
+    async def pause_type(self, kind: type[Actor] | str, reason: str = "paused by hand") -> None:
+        """Let all actors of a type, those yet to be spawned among them, take mail but begin no turn.
+
+        It is durable when this returns, and holds until `resume_type`. Turns in hand go on to their end.
+
+        Args:
+            kind: the class itself, or its declared name; classes derived from it are types of their own.
+            reason: what `callboard ls` and `callboard why` say.
+        """
+        await self._runtime.pausing.pause(kind, reason)
+
+    async def resume_type(self, kind: type[Actor] | str) -> None:
+        """Let the actors of a type go on, unless one is paused itself; durable when this returns."""
+        await self._runtime.pausing.resume(kind)
+
+    async def start(self, tree: Supervisor) -> RunningTree:
+        """Start a supervision tree; returns when all its children run.
+
+        Its actors are started in order, are never passivated, and are restarted as declared. Their mail waits
+        while they are down. When the topmost supervisor gives up, the node closes and `open_node` raises.
+
+        Args:
+            tree: the topmost supervisor.
+
+        Raises:
+            TreeGaveUp: a child could not be started; those before it were stopped again.
+            RuntimeError: a tree runs already.
+        """
+        runtime = self._runtime
+        runtime.intake.check_open()
+        if runtime.end_tree is not None:
+            raise RuntimeError("a tree runs on this node already: put both under one supervisor")
+        running = RunningTree(runtime, tree, runtime.give_up)
+        runtime.end_tree = running.shut_down
+        try:
+            await running.start()
+        except BaseException:  # cancelled, too: then what was started was stopped again
+            runtime.end_tree = None
+            raise
+        return running
+
     async def watch(self, ref: ActorRef[Any]) -> Terminated:
         """Return when an actor's life has ended and that is on disk; at once if nobody lives there.
 
@@ -156,6 +209,7 @@ class Node:
             discarded=counters.discarded,
             queued=counters.queued,
             scheduled=counters.scheduled,
+            oldest_dead=oldest_died_at(runtime.store),
             actors=counters.actors,
             active=len(runtime.cells.by_name),
             ready=sum(cell.phase is Phase.READY for cell in runtime.cells.by_name.values()),

@@ -26,6 +26,7 @@ from ..mailbox.memory import MemoryStore
 from ..mailbox.opening import open_disk
 from ..mailbox.writer import Writer
 from ..supervision.failing import decide
+from ..supervision.running import TreeGaveUp
 from .node import Node
 
 if TYPE_CHECKING:
@@ -145,7 +146,8 @@ async def _running(runtime: Runtime, drain_s: float) -> AsyncGenerator[None]:
         async with trio.open_nursery() as nursery:
             await runtime.run(nursery)
             try:
-                yield
+                with runtime.block:
+                    yield
             except BaseException as error:
                 outcome = error
             try:
@@ -157,24 +159,26 @@ async def _running(runtime: Runtime, drain_s: float) -> AsyncGenerator[None]:
                 runtime.abandon()
                 nursery.cancel_scope.cancel()
     except BaseExceptionGroup as group:
-        outcome = _sole(group)
+        outcome = sole(group)
     finally:
         runtime.end()
     if runtime.failure is not None:
         raise runtime.failure from outcome
+    if runtime.gave_up:
+        raise TreeGaveUp(runtime.gave_up) from outcome
     if outcome is not None:
         raise outcome
 
 
-def _sole(group: BaseExceptionGroup[BaseException]) -> BaseException:
+def sole(group: BaseExceptionGroup[BaseException]) -> BaseException:
     """The one error in a group, or the group if there are several."""
     interrupts = group.subgroup(KeyboardInterrupt)
     if interrupts is not None:
         return KeyboardInterrupt()
-    sole, *others = group.exceptions
+    first, *others = group.exceptions
     if others:
         return group
-    return _sole(sole) if is_group(sole) else sole
+    return sole(first) if is_group(first) else first
 
 
 def _open_store(store: str | Path | Store, name: str, now_ns: Callable[[], int]) -> Store:

@@ -13,6 +13,7 @@ import inspect
 import os
 import signal
 import sys
+import traceback
 from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,11 +24,14 @@ import trio
 
 from ..mailbox.reading import read_counters
 from ..mailbox.store import Store
+from ..supervision.running import TreeGaveUp
 from .node import Node
-from .opening import open_node
+from .opening import open_node, sole
 
 Main = Callable[[Node], Awaitable[object]]
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
+GAVE_UP = 70
+"""The exit code when the supervision tree gave up: software failed (EX_SOFTWARE), not the machine."""
 
 
 def run(main: Main, *, store: str | Path, **options: Any) -> None:
@@ -42,13 +46,21 @@ def run(main: Main, *, store: str | Path, **options: Any) -> None:
         options: as for `open_node`.
 
     Raises:
-        SystemExit: 130 after SIGINT, 143 after SIGTERM.
+        SystemExit: 130 after SIGINT, 143 after SIGTERM; 70 if the supervision tree gave up, or did not
+            start, with the report of what led there on stderr.
         TypeError: `main` is not an async function.
         RuntimeError: this is not the main thread, which alone hears signals.
         Exception: whatever `main` or `open_node` raised.
     """
     _check(main)
-    received = trio.run(_run, main, store, options)
+    try:
+        received = trio.run(_run, main, store, options)
+    except (TreeGaveUp, BaseExceptionGroup) as error:
+        found = sole(error) if isinstance(error, BaseExceptionGroup) else error
+        if not isinstance(found, TreeGaveUp):
+            raise
+        _say_gave_up(found)
+        raise SystemExit(GAVE_UP) from error
     if received:
         raise SystemExit(128 + received)
 
@@ -94,6 +106,14 @@ def _greet(opened: Store, path: str | Path) -> None:
         f"{_count(counters.queued, 'message')} waiting"
         + ("" if opened.identity.clean else " (the last run did not close it)")
     )
+
+
+def _say_gave_up(error: TreeGaveUp) -> None:
+    """The report; and what `main` raised meanwhile, which would be seen nowhere else."""
+    _say(str(error))
+    if error.__cause__ is not None:
+        traceback.print_exception(error.__cause__)
+    _say("the node is closed, and no mail is lost: what was waiting goes on at the next start")
 
 
 def _count(number: int, noun: str) -> str:

@@ -12,6 +12,7 @@ from .exits import Exit, exit_code
 from .looking import list_command, peek_command, show_command
 from .running import run_command
 from .terminal import complain, give_up_stdout
+from .tree import tree_command
 
 
 class Console(click.Group):
@@ -45,8 +46,8 @@ class Console(click.Group):
     cls=Console,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Data goes to stdout, talk to stderr. Exit codes: 0 ok, 1 failed or problems found, 2 usage, "
-    "3 not found, 4 store unreachable or in use, 5 store damaged or newer, 6 refused, 130 SIGINT, "
-    "143 SIGTERM.",
+    "3 not found, 4 store unreachable or in use, 5 store damaged or newer, 6 refused, "
+    "70 the supervision tree gave up, 130 SIGINT, 143 SIGTERM.",
 )
 @click.version_option(package_name="callboard", message="%(package)s %(version)s")
 def main() -> None:
@@ -57,5 +58,5 @@ def main() -> None:
     """
 
 
-for command in (run_command, list_command, show_command, peek_command, dead_group):
+for command in (run_command, list_command, show_command, peek_command, dead_group, tree_command):
     main.add_command(command)

@@ -2,25 +2,22 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import click
 
 from ..mailbox.errors import Undecodable
 from ..mailbox.identity import show_number
+from ..mailbox.morgue import PAGE, DeadGroup, Wanted, group_dead, newest_number, type_of
 from ..mailbox.reading import list_dead, show_dead
-from ..mailbox.records import Dead, key, open_key, unpack
+from ..mailbox.records import Dead, key, unpack
 from ..mailbox.store import Store, Table
 from ..mailbox.views import DeadView
 from . import jsonl, wording
 from .exits import NotFound, ProblemsFound
-from .patterns import matcher
 from .tables import Column, Table as TextTable, pairs, section
 from .terminal import line_width, put, safe, say
 from .viewing import json_option, looking, now_ns, standing_still, store_option
-
-PAGE: Final = 100
-"""Dead letters read at a time; one has up to 80 KiB."""
 
 
 @click.group("dead")
@@ -34,23 +31,24 @@ def dead_group() -> None:
     "--type", "type_", metavar="TYPE", help="Only mail for this type of actor; * stands for any text."
 )
 @click.option("--error", metavar="NAME", help="Only those that died of this error, such as 'Timeout*'.")
+@click.option("--box", metavar="NAME", help="Only those of these mailboxes, such as 'order/*'.")
+@click.option("--reason", metavar="WORD", help="failed, undecodable, misaddressed or unclaimed.")
+@click.option("--group", is_flag=True, help="Count them by error, the most frequent first.")
 @json_option
-def list_command(path: Path, type_: str | None, error: str | None, *, as_json: bool) -> None:
+def list_command(
+    path: Path,
+    type_: str | None,
+    error: str | None,
+    box: str | None,
+    reason: str | None,
+    *,
+    group: bool,
+    as_json: bool,
+) -> None:
     """List the dead letters in the order of death."""
-    seen = shown = damaged = 0
-    fits_type, fits_error = matcher(type_), matcher(error)
-    table = _table()
+    wanted = Wanted(box=box, type=type_, error=error, reason=reason)
     with looking(path) as store:
-        for page in _pages(store):
-            wanted = [
-                view for view in page if view.problem or (fits_type(_type(view)) and fits_error(view.error))
-            ]
-            seen += len(page)
-            shown += len(wanted)
-            damaged += sum(bool(view.problem) for view in wanted)
-            put(*(_json_lines(wanted) if as_json else _text_lines(table, wanted)))
-    if not as_json:
-        say(_summary(seen, shown))
+        damaged = _put_groups(store, wanted, as_json) if group else _put_letters(store, wanted, as_json)
     if damaged:
         raise ProblemsFound(
             f"{wording.count(damaged, 'dead letter')} cannot be read: the store is damaged there. "
@@ -58,17 +56,72 @@ def list_command(path: Path, type_: str | None, error: str | None, *, as_json: b
         )
 
 
+def _put_letters(store: Store, wanted: Wanted, as_json: bool) -> int:  # noqa: FBT001 - handed through
+    """Show letters one by one; returns how many cannot be read."""
+    seen = shown = damaged = 0
+    table = _table()
+    for page in _pages(store):
+        views = [view for view in page if wanted.fits(view)]
+        seen += len(page)
+        shown += len(views)
+        damaged += sum(bool(view.problem) for view in views)
+        put(*(_json_lines(views) if as_json else _text_lines(table, views)))
+    if not as_json:
+        say(_summary(seen, shown))
+    return damaged
+
+
+def _put_groups(store: Store, wanted: Wanted, as_json: bool) -> int:  # noqa: FBT001
+    """Show letters by error; returns how many cannot be read."""
+    groups = group_dead(store, wanted)
+    if as_json:
+        put(*(jsonl.line(**_group_fields(group)) for group in groups))
+    else:
+        titles = ("COUNT", "ERROR", "REASON", "OLDEST", "NEWEST", "EXAMPLE", "TEXT")
+        columns = [
+            Column(title, right=title != "TEXT" and place not in (1, 2), elastic=title in {"ERROR", "TEXT"})
+            for place, title in enumerate(titles)
+        ]
+        now = now_ns()
+        put(*TextTable(columns, width=line_width()).page([_group_row(group, now) for group in groups]))
+        found = sum(group.count for group in groups)
+        say(
+            f"{wording.count(found, 'dead letter')} in {wording.count(len(groups), 'group')}"
+            if found
+            else _summary(0, 0)
+        )
+    return sum(group.count for group in groups if not group.reason)
+
+
+def _group_row(group: DeadGroup, now: int) -> list[str]:
+    return [
+        f"{group.count:,}",
+        group.error or "-",
+        group.reason or "(unreadable)",
+        wording.ago(group.oldest, now) if group.oldest else "-",
+        wording.ago(group.newest, now) if group.newest else "-",
+        str(group.example),
+        group.text.partition("\n")[0] or "-",
+    ]
+
+
+def _group_fields(group: DeadGroup) -> dict[str, Any]:
+    return {
+        "error": group.error or None,
+        "reason": group.reason or None,
+        "count": group.count,
+        "oldest": jsonl.moment(group.oldest),
+        "newest": jsonl.moment(group.newest),
+        "example": group.example,
+        "text": group.text or None,
+    }
+
+
 def _pages(store: Store) -> Iterator[list[DeadView]]:
-    newest = store.last(Table.DEAD)
-    after, end = 0, open_key(newest) if newest else 0
+    after, end = 0, newest_number(store)
     while after < end and (page := list_dead(store, after=after, limit=PAGE)):
         yield [view for view in page if view.number <= end]
         after = page[-1].number
-
-
-def _type(view: DeadView) -> str:
-    """The type a letter was for; that of its mailbox, if it cannot tell."""
-    return view.letter.type or view.type
 
 
 def _summary(seen: int, shown: int) -> str:
@@ -103,8 +156,8 @@ def _row(view: DeadView, now: int) -> list[str]:
     return [
         str(view.number),
         view.box or "-",
-        _type(view) or "-",
-        "(unreadable)" if view.letter.problem else wording.message(view.letter, _type(view)),
+        type_of(view) or "-",
+        "(unreadable)" if view.letter.problem else wording.message(view.letter, type_of(view)),
         view.reason,
         _error(view).partition("\n")[0] or "-",
         str(view.attempts),
@@ -124,11 +177,14 @@ def _fields(view: DeadView) -> dict[str, Any]:
     return {
         "number": view.number,
         "mailbox": view.box or None,
-        "type": _type(view) or None,
+        "type": type_of(view) or None,
         "reason": view.reason or None,
         "error": view.error or None,
         "text": view.text or None,
         "attempts": view.attempts,
+        "life": view.life,
+        "restarts": view.restarts,
+        "replays": view.replays,
         "failing_since": jsonl.moment(view.failed_at),
         "died": jsonl.moment(view.died_at),
         "message": None if view.problem else jsonl.letter_fields(view.letter),
@@ -176,11 +232,13 @@ def _page(view: DeadView, raw: bytes) -> Iterator[str]:
     rows = [
         ("number", str(view.number)),
         ("mailbox", safe(view.box) or "-"),
-        ("type", safe(_type(view)) or "-"),
-        ("message", wording.message(letter, _type(view), most=4000)),
+        ("type", safe(type_of(view)) or "-"),
+        ("message", wording.message(letter, type_of(view), most=4000)),
         ("reason", safe(view.reason)),
         ("error", safe(_error(view), lines=True) or "-"),
         ("attempts", str(view.attempts)),
+        *([("replays", f"{view.replays} before this")] if view.replays else []),
+        *([("restarts", f"{view.restarts} of its actor before this")] if view.restarts else []),
         *([("failed", f"{wording.ago(view.failed_at, now)} for the first time")] if view.attempts else []),
         ("died", wording.ago(view.died_at, now)),
     ]

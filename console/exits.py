@@ -7,6 +7,7 @@
 4    the store cannot be reached: missing, locked, or refused by the system
 5    the store is damaged, or of a newer release
 6    refused: something else has to be done first
+70   run: the supervision tree gave up, or did not start; the report is on stderr, no mail is lost
 130  ended by SIGINT
 143  ended by SIGTERM, after a clean stop
 """
@@ -36,6 +37,7 @@ class Exit(IntEnum):
     UNREACHABLE = 4
     DAMAGED = 5
     REFUSED = 6
+    GAVE_UP = 70
     INTERRUPTED = 130
     TERMINATED = 143
 

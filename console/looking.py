@@ -8,13 +8,13 @@ import click
 
 from ..mailbox.identity import show_number
 from ..mailbox.letter import Letter
+from ..mailbox.patterns import is_plain, matcher
 from ..mailbox.reading import find_mailbox, list_mailboxes, list_timers, peek as peek_mail, show_mailbox
 from ..mailbox.records import open_key
 from ..mailbox.store import Store, Table
 from ..mailbox.views import MailboxDetail, MailboxView, TimerView
 from . import jsonl, wording
 from .exits import ProblemsFound
-from .patterns import is_plain, matcher
 from .showing import CONDITIONS, mailbox_fields, mailbox_lines, mailbox_row, require_whole
 from .tables import Column, Table as TextTable
 from .terminal import line_width, put, say

@@ -29,7 +29,8 @@ def run_command(target: str, store: Path | None) -> None:
 
     The node runs until main returns and no mail can be handled any more. SIGINT and SIGTERM let the
     turns in hand finish; a second one ends the process at once. Either way nothing is lost, and the
-    next run goes on.
+    next run goes on. If the supervision tree gives up, stderr has a report of what led there, and the
+    exit code is 70.
     """
     path, name = split_target(target)
     module = _loaded(path)

@@ -47,8 +47,8 @@ def mailbox_row(view: MailboxView, now: int) -> list[str]:
 
 
 def _remark(view: MailboxView, now: int) -> str:
-    if view.paused:
-        return view.paused
+    if why := view.paused or view.type_paused:
+        return why
     if not view.type:
         return f"mail dies {wording.due(view.park_at, now)}" if view.mail and view.park_at else ""
     return view.error
@@ -67,6 +67,7 @@ def mailbox_fields(view: MailboxView) -> dict[str, Any]:
         "error": view.error or None,
         "failing_since": moment(view.failed_at),
         "paused": view.paused or None,
+        "type_paused": view.type_paused or None,
         "mail_dies": moment(view.park_at),
         "life": view.life,
         "handled": view.handled,
@@ -84,7 +85,7 @@ def mailbox_lines(
             ("name", safe(view.name)),
             ("type", safe(view.type) or "-"),
             ("condition", _condition(view, now)),
-            *([("failing", _failing(view, head, now))] if view.attempts else []),
+            *([("failing", failing(view, head, now))] if view.attempts or view.starts else []),
             ("mail", _mail(view, now)),
             ("handled", f"{wording.count(view.handled, 'message')}, in life {view.life}"),
         ]
@@ -104,17 +105,19 @@ def _condition(view: MailboxView, now: int) -> str:
     word = paint(view.condition, color) if color else view.condition
     if view.paused:
         return f"{word}: {safe(view.paused, lines=True)}"
+    if view.type_paused:
+        return f"{word}, with all of type {safe(view.type)}: {safe(view.type_paused, lines=True)}"
     if not view.type and view.mail and view.park_at:
         return f"{word}: its mail dies {wording.due(view.park_at, now)} unless one is spawned"
     return word
 
 
-def _failing(view: MailboxView, head: Sequence[Letter], now: int) -> str:
-    what = wording.message(head[0], view.type) if head else "waking the actor"
-    first = (
-        f"{wording.count(view.attempts, 'attempt')} at {what}, the first {wording.ago(view.failed_at, now)}"
-    )
-    if view.retry_at and not view.paused:
+def failing(view: MailboxView, head: Sequence[Letter], now: int) -> str:
+    """What has failed, how often, since when and of what, in two lines."""
+    what = wording.message(head[0], view.type) if head and not view.starts else "waking the actor"
+    times = wording.count(view.starts or view.attempts, "attempt")
+    first = f"{times} at {what}, the first {wording.ago(view.failed_at, now)}"
+    if view.retry_at and view.condition != "paused":
         first += f"; the next {wording.due(view.retry_at, now)}"
     return f"{first}\n{safe(view.error, lines=True)}"
 

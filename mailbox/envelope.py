@@ -48,6 +48,8 @@ class Extra:
     """list[int]: due (ns) and number of the keyed timer that this message was."""
     TIMER_KEY: Final = 4
     """str: that timer's key."""
+    REPLAYS: Final = 5
+    """int: how often it was taken back from the dead letters."""
 
 
 class Codec:

@@ -27,6 +27,8 @@ MADE_KEY: Final = b"made"
 """When the store was made, ns, as `pack_number`."""
 OPENED_KEY: Final = b"opened"
 """When it was last opened to write, ns, as `pack_number`."""
+PAUSED_KEY: Final = b"paused"
+"""Actor types that are paused, and why; absent while none is. See `pauses`."""
 
 Changes = dict[bytes, bytes | None]
 """What to write into META."""

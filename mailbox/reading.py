@@ -6,15 +6,18 @@ returns belongs together. A record that cannot be read is returned with its `pro
 """
 
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any, Final
 
 import attrs
 
 from .errors import Undecodable
 from .letter import Letter, decode, open_letter
+from .pauses import read_paused
 from .records import (
     COUNTERS_KEY,
     Box,
+    Children,
     Counters,
     Dead,
     Timer,
@@ -46,7 +49,8 @@ def list_mailboxes(store: Store, *, after: int = 0, limit: int = 100) -> list[Ma
     """Mailboxes by number, from the one after `after`: pass the last one's `box` for the next page."""
     with store.snapshot() as reads:
         rows = reads.scan(Table.BOXES, key(after + 1), None, limit)
-        return [_view(reads, open_key(at), value) for at, value in rows]
+        paused = _paused_types(reads)
+        return [_view(reads, open_key(at), value, paused) for at, value in rows]
 
 
 def find_mailbox(store: Store, name: str) -> MailboxView | None:
@@ -79,13 +83,13 @@ def peek(store: Store, name: str, *, limit: int = 10) -> list[Letter]:
 def list_dead(store: Store, *, after: int = 0, limit: int = 100) -> list[DeadView]:
     """Dead letters in the order of death, from the one after `after`."""
     rows = store.scan(Table.DEAD, key(after + 1), None, limit)
-    return [_dead(open_key(at), value) for at, value in rows]
+    return [dead_view(open_key(at), value) for at, value in rows]
 
 
 def show_dead(store: Store, number: int) -> DeadView | None:
     """One dead letter, or None if there is none of that number."""
     value = store.get(Table.DEAD, key(number))
-    return None if value is None else _dead(number, value)
+    return None if value is None else dead_view(number, value)
 
 
 def list_timers(store: Store, *, limit: int = 100) -> list[TimerView]:
@@ -103,6 +107,24 @@ def read_counters(store: Store) -> Counters:
     return Counters() if value is None else unpack(Counters, value)
 
 
+def read_declared(store: Store) -> dict[str, str]:
+    """The supervisor of each declared actor, by the actor's name, as of when the node last ran."""
+    found: dict[str, str] = {}
+    for record in list_supervisors(store):
+        pairs = zip(record.names, record.types, strict=False)
+        found.update({name: record.supervisor for name, type_ in pairs if type_})
+    return found
+
+
+def list_supervisors(store: Store) -> list[Children]:
+    """Every supervisor of the tree that the node last ran, and its children; damaged records are left out."""
+    found: list[Children] = []
+    for _, value in store.scan(Table.CHILDREN, limit=1 << 30):
+        with suppress(Undecodable):
+            found.append(unpack(Children, value))
+    return found
+
+
 def _find(reads: Snapshot, name: str) -> MailboxView | None:
     at = reads.get(Table.NAMES, name_key(name))
     if at is None:
@@ -111,7 +133,7 @@ def _find(reads: Snapshot, name: str) -> MailboxView | None:
     value = reads.get(Table.BOXES, at)
     if value is None:
         return MailboxView(box, name=name, problem="its record is missing")
-    view = _view(reads, box, value)
+    view = _view(reads, box, value, _paused_types(reads))
     if not view.problem and view.name != name:
         return MailboxView(box, name=name, problem=f"its name leads to the mailbox of {view.name!r}")
     return view
@@ -142,18 +164,26 @@ def _head(value: bytes) -> int:
         return 0
 
 
-def _view(reads: Snapshot, box: int, value: bytes) -> MailboxView:
+def _paused_types(reads: Snapshot) -> dict[str, str]:
+    """Why types are paused; where that cannot be read, which no node survives, mailboxes still can."""
+    with suppress(Undecodable):
+        return read_paused(reads)
+    return {}
+
+
+def _view(reads: Snapshot, box: int, value: bytes, paused_types: dict[str, str]) -> MailboxView:
     try:
         record = unpack(Box, value)
     except Undecodable as error:
         return MailboxView(box, problem=str(error))
     mail = record.tail - record.head
     oldest = next(iter(_letters(reads, box, record.head, 1)), None) if mail else None
+    type_paused = paused_types.get(record.type, "")
     return MailboxView(
         box=box,
         name=record.name,
         type=record.type,
-        condition=_condition(record),
+        condition="paused" if type_paused else _condition(record),
         mail=mail,
         oldest=oldest.sent_at if oldest and not oldest.problem else None,
         attempts=record.attempts,
@@ -161,6 +191,8 @@ def _view(reads: Snapshot, box: int, value: bytes) -> MailboxView:
         error=record.error,
         failed_at=record.failed_at,
         paused=record.paused,
+        type_paused=type_paused,
+        starts=record.starts,
         park_at=record.park_at,
         life=record.life,
         handled=record.handled,
@@ -172,7 +204,7 @@ def _condition(record: Box) -> str:
         return "paused"
     if not record.type:
         return "no actor"
-    return "retrying" if record.attempts else "running"
+    return "retrying" if record.attempts or record.starts else "running"
 
 
 def _letters(reads: Snapshot, box: int, head: int, limit: int) -> list[Letter]:
@@ -218,7 +250,8 @@ def _raw_mail(reads: Snapshot, box: int, page: int) -> Iterator[tuple[int, bytes
         start = rows[-1][0] + b"\0"
 
 
-def _dead(number: int, value: bytes) -> DeadView:
+def dead_view(number: int, value: bytes) -> DeadView:
+    """A dead letter's record as people see it."""
     try:
         record = unpack(Dead, value)
     except Undecodable as error:
@@ -234,6 +267,9 @@ def _dead(number: int, value: bytes) -> DeadView:
         attempts=record.attempts,
         failed_at=record.failed_at,
         died_at=record.died_at,
+        life=record.life,
+        restarts=record.restarts,
+        replays=record.replays,
         letter=open_letter(record.envelope),
     )
 

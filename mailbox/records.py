@@ -149,11 +149,16 @@ class Watch(msgspec.Struct, array_like=True, gc=False):
 
 
 class Children(msgspec.Struct, array_like=True, gc=False):
-    """CHILDREN: whom a supervisor had the last time it was started."""
+    """CHILDREN: whom a supervisor has, or had when the node closed."""
 
     supervisor: str
+    parent: str
+    """The supervisor above it; empty for the topmost."""
+    about: str
+    """Its strategy and its budget, for people."""
     names: list[str]
     types: list[str]
+    """Of each child: the declared name of its actor's type, or empty for a supervisor."""
 
 
 class Mark(msgspec.Struct, array_like=True, gc=False):
@@ -195,6 +200,12 @@ class Dead(msgspec.Struct, array_like=True, gc=False):
     attempts: int
     failed_at: int
     died_at: int
+    life: int = 0
+    """Of the actor that gave it up, or that lived there last."""
+    restarts: int = 0
+    """How often a supervisor had restarted that actor since the node was started."""
+    replays: int = 0
+    """How often the message had been taken back from the dead letters before."""
 
 
 class Counters(msgspec.Struct, array_like=True, gc=False):

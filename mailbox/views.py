@@ -25,6 +25,11 @@ class MailboxView:
     error: str = ""
     failed_at: int = 0
     paused: str = ""
+    """Why this mailbox is paused."""
+    type_paused: str = ""
+    """Why all actors of its type are."""
+    starts: int = 0
+    """Failed attempts at waking the actor."""
     park_at: int = 0
     life: int = 0
     handled: int = 0
@@ -57,6 +62,10 @@ class DeadView:
     attempts: int = 0
     failed_at: int = 0
     died_at: int = 0
+    life: int = 0
+    restarts: int = 0
+    replays: int = 0
+    """How often it had been replayed before."""
     letter: Letter = attrs.field(factory=Letter)
     problem: str = ""
 

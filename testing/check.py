@@ -63,7 +63,7 @@ def fifo(sim: Simulation, what: Any = None) -> None:
                 continue
             pair = node.index, sent.sender, sent.to
             before = last.get(pair)
-            if before is not None and before.number > sent.number:
+            if before is not None and before.place > sent.place:
                 raise InvariantBroken("fifo", f"{before} was done before {sent}, which was sent first")
             last[pair] = sent
 

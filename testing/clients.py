@@ -6,8 +6,9 @@ that is killed under a call, the caller hears `Crashed`, as it would over a conn
 
 from __future__ import annotations
 
+import weakref
 from collections import defaultdict, deque
-from collections.abc import Generator, Iterable
+from collections.abc import Awaitable, Callable, Generator, Iterable
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -22,8 +23,10 @@ from . import invariants
 from .errors import Crashed, InvariantBroken, Kill
 
 if TYPE_CHECKING:
+    from ..actors.errands import Errand
     from ..actors.mail import Mail
     from ..actors.message import Message
+    from ..actors.office import Office
     from ..cluster.node import Node
     from .history import Sent
     from .nodes import SimulatedNode
@@ -46,6 +49,7 @@ class Clients:
 
     def __init__(self, node: SimulatedNode) -> None:
         self._node = node
+        self.post = _Post(self)
         self._calls: defaultdict[int, deque[Call]] = defaultdict(deque)
         self.acked: list[Sent] = []
         """Messages of which a client heard that they are stored, or handled."""
@@ -92,7 +96,11 @@ class Clients:
         """Get or create an actor; the ref goes on through crashes."""
         with self._calling("spawn", []) as node:
             ref = await node.spawn(actor, name=name, fresh=fresh)
-        return ActorRef(ref.name, "", self)
+        return self.ref(ref.name)
+
+    def ref(self, name: str) -> ActorRef[Any]:
+        """A ref for callers outside."""
+        return ActorRef(name, "", self.post)
 
     async def pause(self, name: str) -> None:
         """Pause a mailbox."""
@@ -104,6 +112,11 @@ class Clients:
         with self._calling("resume", []) as node:
             self._node.history.reset.add(name)
             await node.resume(node.ref(Actor, name))
+
+    async def errand(self, do: Callable[[Office], Awaitable[Errand]]) -> Errand:
+        """Have the life that runs now replay, redirect or drop dead letters: `lambda dead: dead.replay()`."""
+        with self._calling("errand", []) as node:
+            return await do(node.dead)
 
     @contextmanager
     def _calling(
@@ -150,7 +163,7 @@ class Clients:
                 del self._calls[id(call.message)]
 
     def _check_heard(self, calls: list[Call], *, answered: bool, mark: tuple[str, str] | None) -> None:
-        """What a client hears, be it a refusal, is on disk; also what an earlier call with the same id sent."""
+        """What a client hears, be it a refusal, is on disk; also what an earlier call of that id sent."""
         history = self._node.history
         for call in calls:
             if call.sent is None and mark in history.now.ids:
@@ -165,3 +178,40 @@ class Clients:
             if call.sent is not None:
                 self.acked.append(call.sent)
                 node.trace.note(node.index, f"client {verb} returned", call.sent.number)
+
+
+class _Post:
+    """What refs hold of a node's clients: weakly, since messages that hold refs are kept in its story."""
+
+    def __init__(self, clients: Clients) -> None:
+        self._clients = weakref.ref(clients)
+
+    @property
+    def _open(self) -> Clients:
+        clients = self._clients()
+        if clients is None:
+            raise Crashed("the simulation that this ref belongs to is over")
+        return clients
+
+    async def tell(
+        self,
+        ref: ActorRef[Any],
+        message: Message[Any, Any],
+        *,
+        delay: Seconds = 0,
+        key: str | None = None,
+        id: str | None = None,
+    ) -> None:
+        """See `Clients.tell`."""
+        await self._open.tell(ref, message, delay=delay, key=key, id=id)
+
+    async def ask(
+        self,
+        ref: ActorRef[Any],
+        message: Message[Any, R],
+        *,
+        timeout: Seconds | None = None,
+        id: str | None = None,
+    ) -> R:
+        """See `Clients.ask`."""
+        return await self._open.ask(ref, message, timeout=timeout, id=id)

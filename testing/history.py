@@ -37,6 +37,15 @@ class Sent:
     """Number of the message in whose turn it was sent; an answer's is its question's; 0 from outside."""
     id: str = ""
     """The `id=` it came with."""
+    behind: int = 0
+    """Number of the message behind which it was put when it was taken back from the dead letters."""
+    again: int = 0
+    """How many were taken back before it, and itself; 0 if it was not."""
+
+    @property
+    def place(self) -> tuple[int, int]:
+        """Its place among the messages of its sender to its receiver: those of smaller ones come first."""
+        return (self.behind, self.again) if self.again else (self.number, 0)
 
     @property
     def keyed(self) -> bool:
@@ -99,6 +108,8 @@ class Pending:
     """A message that it ends."""
     born: Sent | None
     """A message that it begins."""
+    revived: Sent | None
+    """A message whose end as a dead letter it takes back, as it was."""
 
 
 class History:
@@ -120,13 +131,31 @@ class History:
         self.latest_ns = 0
         """The latest that the wall clock ever showed."""
         self._pending: list[Pending] = []
+        self._revivals = 0
 
     def change(
-        self, lsn: int, change: Change, *, ended: Sent | None = None, born: Sent | None = None
+        self,
+        lsn: int,
+        change: Change,
+        *,
+        ended: Sent | None = None,
+        born: Sent | None = None,
+        revived: Sent | None = None,
     ) -> None:
         """Something that is true now, and durable with batch `lsn`."""
         change(self.now)
-        self._pending.append(Pending(lsn, change, ended, born))
+        self._pending.append(Pending(lsn, change, ended, born, revived))
+
+    def revive(self, lsn: int, number: int, to: str, change: Change) -> None:
+        """A dead letter comes again, at the tail of a mailbox: its end is forgotten, with batch `lsn`."""
+        old = self.sent.get(number)
+        if old is None:
+            return
+        self._revivals += 1
+        before = [each.number for each in self.sent.values() if (each.sender, each.to) == (old.sender, to)]
+        behind = max(before, default=0)
+        self.sent[number] = attrs.evolve(old, to=to, behind=behind, again=self._revivals)
+        self.change(lsn, change, revived=old)
 
     def learn(self, change: Change) -> None:
         """Something that was true on disk before anybody looked."""
@@ -139,13 +168,19 @@ class History:
         self._pending = [item for item in self._pending if item.lsn > lsn]
         for item in done:
             item.change(self.durable)
+            if item.ended is not None:
+                self.order.append(item.ended)
+            if item.revived is not None:
+                self.order = [each for each in self.order if each.number != item.revived.number]
         ended = [item.ended for item in done if item.ended is not None]
-        self.order += ended
         return ended, [item.born for item in done if item.born is not None]
 
     def crash(self) -> int:
         """What was not on disk never was; returns how many messages' turns that takes back."""
         lost = sum(item.ended is not None for item in self._pending)
+        for item in reversed(self._pending):
+            if item.revived is not None:
+                self.sent[item.revived.number] = item.revived
         self._pending.clear()
         self.now = self.durable.copy()
         return lost

@@ -56,7 +56,10 @@ def conservation(store: Store) -> str:
 
 
 class Order:
-    """Messages of one sender to one receiver end in the order of their numbers, but for timers."""
+    """Messages of one sender to one receiver end in the order of their numbers, but for timers.
+
+    What was taken back from the dead letters stands behind all that had come until then.
+    """
 
     def __init__(self) -> None:
         self._last: dict[tuple[str, str], Sent] = {}
@@ -68,7 +71,7 @@ class Order:
                 continue
             pair = sent.sender, sent.to
             before = self._last.get(pair)
-            if before is not None and before.number > sent.number:
+            if before is not None and before.place > sent.place:
                 return f"{before} was done before {sent}, which was sent first"
             self._last[pair] = sent
         return ""
@@ -82,6 +85,14 @@ def once(history: History, sent: Sent, ending: str) -> str:
     if status != "queued":
         return f"{sent} is {ending}, and was never in a mailbox"
     return ""
+
+
+def was_dead(history: History, number: int) -> str:
+    """Only a dead letter is taken back, or thrown away."""
+    status = history.now.status.get(number, "dead")
+    if status in {"dead", "fired"} or number in history.excused:
+        return ""  # a timer's message that found its mailbox damaged has died unheard
+    return f"{history.sent.get(number, number)} is taken from the dead letters, and was {status}"
 
 
 def id_once(history: History, sent: Sent, box: int) -> str:

@@ -76,6 +76,7 @@ class SimulatedNode:
         while True:
             await self._live(task_status)
             task_status = trio.TASK_STATUS_IGNORED
+            self.history.crash()  # a node that closes while its disk is full leaves what does not fit
             self.store = self.store.reopen()
             self.disk.reopened()
             self._audit()

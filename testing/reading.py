@@ -44,7 +44,7 @@ class Reading:
             declared = by_name.get(box.type)
             state = target.store.get(Table.STATES, key)
             if declared is not None and state is not None:
-                actor: Any = declared.build(declared.state.decode(unseal(state), target.clients))
+                actor: Any = declared.build(declared.state.decode(unseal(state), target.clients.post))
                 found[box.name] = actor
         return found
 

@@ -89,10 +89,10 @@ class Recorder:
         number, known = mail.number, self._history.sent
         if number in known:
             self._hold("numbers", f"number {number} was given to {known[number]}, and again for {cell.name}")
-        id = str(mail.note(Extra.MARK)) if mail.flags & Flag.MARKED else ""
+        marked = str(mail.note(Extra.MARK)) if mail.flags & Flag.MARKED else ""
         cause = mail.cause
         sent = Sent(
-            number, cause.sender, cell.name, mail.handler, mail.message, due, mail.flags, cause.number, id
+            number, cause.sender, cell.name, mail.handler, mail.message, due, mail.flags, cause.number, marked
         )
         self._hold("once", invariants.id_once(self._history, sent, cell.box))
         self._hold("answers", invariants.answered_once(self._history, sent))
@@ -106,7 +106,7 @@ class Recorder:
         """See `Probe.delivered`."""
         number = mail.number
         self._note("delivered", cell.name, number, mail.cause.sender or "outside")
-        if self._history.now.status.get(number) == "fired":
+        if self._history.now.status.get(number) in {"fired", "replayed"}:
             self._change(_becomes(number, "queued"))
         else:
             self._meet(cell, mail, "queued")
@@ -134,6 +134,19 @@ class Recorder:
             self._hold("timers", invariants.fires(sent, status, due, self._node.now_ns()))
         self._change(_becomes(mail.number, "fired"))
         self._node.reached("timer.fired")
+
+    def replayed(self, cell: Cell, mail: Mail) -> None:
+        """See `Probe.replayed`."""
+        number = mail.number
+        self._note("replayed", cell.name, number)
+        self._hold("once", invariants.was_dead(self._history, number))
+        self._history.revive(self._lsn, number, cell.name, _becomes(number, "replayed"))
+
+    def discarded(self, number: int) -> None:
+        """See `Probe.discarded`."""
+        self._note("discarded", number)
+        self._hold("once", invariants.was_dead(self._history, number))
+        self._change(_becomes(number, "dropped"))
 
     # Turns.
 

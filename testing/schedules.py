@@ -80,11 +80,12 @@ class TaskOrder:
         self._passes = 0
 
     def shuffle(self, batch: list[Any]) -> None:
-        """Let one of the runnable tasks, which come sorted by age, run first."""
+        """Choose for each place which of the runnable tasks, which come sorted by age, runs there."""
         batch.reverse()  # trio takes them from the end
-        chosen = self._choices.among(len(batch))
-        if chosen:
-            batch.append(batch.pop(-1 - chosen))
+        for place in range(len(batch) - 1, 0, -1):
+            if not self._choices:
+                break
+            batch.insert(place, batch.pop(place - self._choices.among(place + 1)))
         self._count_passes()
 
     def _count_passes(self) -> None:

@@ -85,7 +85,8 @@ class Simulation(Accidents, Reading):
         self.turns = Choices(self.plan.turns)
         self.nodes: list[SimulatedNode] = []
         self.clients_running = 0
-        self.tasks = Choices(self.plan.tasks)
+        self._ids = 0
+        self.tasks = Choices(())
         self._seed = seed
         self._limit_s = in_seconds(limit, "limit=")
         self._habits = Habits(
@@ -142,6 +143,7 @@ class Simulation(Accidents, Reading):
                 for node in self.nodes:
                     await self._nursery.start(node.run)
                 self._nursery.start_soon(self._watch_time)
+                self.tasks.renew(self.plan.tasks)  # not before, or the opening would use them up
                 try:
                     yield
                     for node in self.nodes:
@@ -190,7 +192,7 @@ class Simulation(Accidents, Reading):
 
     def ref(self, kind: type[A], name: str, *, node: int = 0) -> ActorRef[A]:
         """The ref of a name; it outlives crashes of its node, and raises `Crashed` while that is down."""
-        return ActorRef(name, "", self._node(node).clients)
+        return self._node(node).clients.ref(name)
 
     async def tell_all(
         self, pairs: Iterable[tuple[ActorRef[Any], Message[Any, Any]]], *, node: int = 0
@@ -205,6 +207,11 @@ class Simulation(Accidents, Reading):
     async def resume(self, ref: ActorRef[Any], *, node: int = 0) -> None:
         """Resume a mailbox, as `node.resume` does."""
         await self._node(node).clients.resume(ref.name)
+
+    def fresh_id(self) -> str:
+        """A text not given before, the same in every run: for the `id=` of an operation that tries again."""
+        self._ids += 1
+        return f"id-{self._ids}"
 
     # Phases.
 
@@ -279,11 +286,7 @@ class Simulation(Accidents, Reading):
         return not self.clients_running and all(map(hanging.is_calm, self.nodes))
 
     def always(self, invariant: Callable[[Simulation], object]) -> None:
-        """Check an invariant of your own after every commit of every node.
-
-        Args:
-            invariant: looks at the durable states (`sim.states`) and raises if something is wrong.
-        """
+        """Check an invariant of your own after every commit: it looks at `sim.states`, and raises."""
         self._always.append(invariant)
 
     def check_invariants(self) -> None:

@@ -24,7 +24,7 @@ class Terminated(Record, tag="terminated"):
     exit: Exit
 
 
-EXITS = [
+EXITS: list[tuple[Exit, str]] = [
     (Finished(), "finished"),
     (Stopped("its supervisor 'shop'"), "was stopped by its supervisor 'shop'"),
     (Failed("ValueError", "boom\nand more"), "failed: ValueError: boom"),
@@ -47,7 +47,7 @@ def test_an_exit_within_a_record_comes_back_the_same(exit: Exit, _: str) -> None
 
 
 def test_what_a_transient_child_is_not_restarted_after_is_normal() -> None:
-    normal = [type(exit) for exit, _ in EXITS if is_normal(exit)]
+    normal = [type(each) for each, _ in EXITS if is_normal(each)]
     assert normal == [Finished, Stopped, GaveUp]
 
 

@@ -259,7 +259,10 @@ def test_an_invariant_of_ones_own_is_checked_at_every_commit() -> None:
 
 def test_an_invariant_that_raises_something_else_is_named_too() -> None:
     async def test(sim: Simulation) -> None:
-        sim.always(lambda sim: {}["nothing"])
+        def looks_for_nothing(_: Simulation) -> str:
+            return dict[str, str]()["nothing"]
+
+        sim.always(looks_for_nothing)
         await sim.spawn(Till(), name="till")
 
     with pytest.raises(InvariantBroken, match="'nothing'"):

@@ -1,0 +1,114 @@
+"""Register: what the store remembers of who supervises whom, and what that means at the next start."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from ..actors.actor import actor_type
+from ..mailbox.reading import list_supervisors
+from ..mailbox.records import Children, name_key, pack
+from ..mailbox.store import Table
+from .specs import AnyChild, AnySupervisor, Child, Dynamic, Supervisor
+from .trees import walk
+
+if TYPE_CHECKING:
+    from ..actors.runtime import Runtime
+    from .overseer import Overseer
+
+log = logging.getLogger("callboard.supervision")
+
+
+class Register:
+    """The lists of children of one tree."""
+
+    def __init__(self, runtime: Runtime, spec: Supervisor) -> None:
+        self.orphans: list[str] = []
+        """Actors that a supervisor had, and none has now; they go on as if spawned."""
+        self._runtime = runtime
+        self._specs = {each.name: each for each in walk(spec)}
+        self._known = {record.supervisor: record for record in list_supervisors(runtime.store)}
+        self._written: dict[str, bytes] = {}
+
+    # What was.
+
+    def reconcile(self) -> None:
+        """Compare with whom the supervisors had when the node last ran."""
+        for supervisor, record in list(self._known.items()):
+            spec = self._specs.get(supervisor)
+            if spec is None or isinstance(spec, Child):
+                self.drop(supervisor)
+            if not isinstance(spec, Dynamic):
+                pairs = zip(record.names, record.types, strict=False)
+                self.forsake(name for name, type_ in pairs if type_ and name not in self._specs)
+
+    def forsake(self, names: Iterable[str]) -> None:
+        """No supervisor has these actors any more."""
+        for name in sorted(names):
+            if name in self.orphans:
+                continue
+            self.orphans.append(name)
+            self._runtime.declared.pop(name, None)
+            self._runtime.guarding.let_go(name)
+            log.warning("no supervisor has %r any more: it goes on as a spawned actor", name)
+
+    def remembered(self, spec: AnySupervisor) -> list[Child]:
+        """The children that a `Dynamic` had when it last ran, from their last committed states.
+
+        Those that are declared somewhere by now are left to whoever declares them.
+        """
+        record = self._known.get(spec.name)
+        if not isinstance(spec, Dynamic) or record is None:
+            return []
+        names = [name for name in record.names if name not in self._specs]
+        found = {name: self._revive(spec, name) for name in names}
+        self.forsake(name for name, child in found.items() if child is None)
+        return [child for child in found.values() if child is not None]
+
+    def _revive(self, spec: Dynamic, name: str) -> Child | None:
+        try:
+            cell = self._runtime.cells.find(name)
+            if cell is None or cell.kind is None:
+                return None
+            actor = cell.kind.build(cell.kind.state.decode(cell.state, self._runtime.post))
+        except Exception as error:
+            log.warning("%r is not started again under %r: %s", name, spec.name, error)
+            return None
+        return Child(
+            actor, name=name, restart=spec.restart, patience=spec.patience, significant=spec.significant
+        )
+
+    # What is.
+
+    def remember(self, overseer: Overseer) -> None:
+        """Write down whom a supervisor has, if that has changed."""
+        record = Children(
+            overseer.name,
+            overseer.parent.name if overseer.parent is not None else "",
+            about(overseer.spec),
+            list(overseer.state.children),
+            [_type(place.spec) for place in overseer.state.children.values()],
+        )
+        packed = pack(record)
+        if self._written.get(overseer.name) != packed:
+            self._written[overseer.name] = packed
+            self._known[overseer.name] = record
+            self._runtime.ledger.write(Table.CHILDREN, name_key(overseer.name), packed)
+            self._runtime.workers.wake()
+
+    def drop(self, supervisor: str) -> None:
+        """A supervisor is no more."""
+        self._written.pop(supervisor, None)
+        self._known.pop(supervisor, None)
+        self._runtime.ledger.write(Table.CHILDREN, name_key(supervisor), None)
+
+
+def about(spec: AnySupervisor) -> str:
+    """A supervisor's strategy and budget, for people."""
+    strategy = "dynamic" if isinstance(spec, Dynamic) else spec.strategy
+    return f"{strategy}, {spec.intensity} restarts in {spec.period:g} s"
+
+
+def _type(spec: AnyChild) -> str:
+    return actor_type(type(spec.actor)).name if isinstance(spec, Child) else ""

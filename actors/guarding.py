@@ -102,6 +102,7 @@ class Guarding:
         if not _is_free_for(cell, guardian):
             raise NameTaken(f"{name!r} is under another supervisor already")
         runtime.seeds.sow(seed, None)
+        cell.restarts += cell.guardian is guardian
         cell.guardian = guardian
         return cell
 

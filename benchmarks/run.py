@@ -23,7 +23,14 @@ from facts import IN_MEMORY, facts, file_system
 from sizes import FULL, QUICK, Measured, NotHere, Sizes
 from table import ROWS, Results, Row, in_columns, in_markdown, lines, plan
 
-MODULES = {"callboard": "measures", "pykka": "peers", "pykka on one core": "peers", "raw": "raw", "lab": "simulated"}
+MODULES = {
+    "callboard": "measures",
+    "pykka": "peers",
+    "pykka on one core": "peers",
+    "raw": "raw",
+    "lab": "simulated",
+    "trees": "restarts",
+}
 LIMIT_S = 300
 """What takes longer has lost a message, and would wait for it for ever."""
 APART = {"callboard.import_time": "imports"}

@@ -47,6 +47,8 @@ class Sizes:
     """Acknowledged tells that are timed one by one on an idle loop."""
     busy_tells: int = 120
     """The same beside a saturated loop."""
+    restarts: int = 2000
+    """Messages that die, and take their actor with them."""
     simulations: int = 1000
     """Simulated runs, and drawn plans."""
     imports: int = 7
@@ -67,6 +69,7 @@ QUICK = Sizes(
     actors=200,
     idle_tells=20,
     busy_tells=10,
+    restarts=50,
     simulations=20,
     imports=1,
 )

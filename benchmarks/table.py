@@ -44,6 +44,7 @@ def _count(value: float) -> str:
 COUNT = Unit(_count, "")
 RATE = Unit(_count, "/s")
 MILLISECONDS = Unit(lambda seconds: f"{seconds * 1e3:.3g}", " ms")
+SECONDS = Unit(lambda seconds: f"{seconds:.3g}", " s")
 KIBIBYTES = Unit(lambda size: f"{size / 1024:.2f}", " KiB")
 TIMES = Unit(lambda value: f"{value:.3g}" if value >= 1 else f"{value:.2g}", "×")
 
@@ -99,6 +100,12 @@ ROWS = (
         (Target("", 4096, 2048), Target("pykka.memory", None, None)), KIBIBYTES, less_is_better=True),
     Row("passivated", "memory of a passivated actor", "callboard.passivated",
         (Target("", 0, 0),), KIBIBYTES, less_is_better=True),
+    Row("restart", "a message that dies and the restart after it", "trees.restart",
+        (Target("", None, None),), MILLISECONDS, less_is_better=True),
+    Row("neighbours", "tell beside an actor that dies 100 times a second", "trees.beside_a_failing_one",
+        (Target("trees.alone", 0.8, 0.95),)),
+    Row("children", "10,000 children of a template started and stopped", "trees.many_children",
+        (Target("", None, None),), SECONDS, less_is_better=True),
     Row("simulated", "simulated runs of 20 operations", "lab.runs", (Target("", None, 400),
          Target("lab.trio_alone", None, None))),
     Row("simulated-drawn", "the same, drawn by Hypothesis, up to 20", "lab.property_runs",
@@ -125,6 +132,7 @@ YARDSTICKS = {
     "raw.commits": "raw put + commit",
     "raw.sync": "fdatasync",
     "callboard.ask": "one caller",
+    "trees.alone": "nobody failing",
     "lab.trio_alone": "trio.run alone",
     "lab.hypothesis_alone": "Hypothesis alone",
 }
@@ -132,6 +140,7 @@ YARDSTICKS = {
 NOTES: Mapping[str, tuple[str, Unit]] = {
     "p99": ("p99", MILLISECONDS),
     "turns_per_commit": ("turns a commit", COUNT),
+    "starting": ("starting", SECONDS),
     "load": ("turns of the load", RATE),
     "awake": ("awake", KIBIBYTES),
     "callboard": ("callboard", MILLISECONDS),

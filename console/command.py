@@ -13,6 +13,7 @@ from .looking import list_command, peek_command, show_command
 from .running import run_command
 from .terminal import complain, give_up_stdout
 from .tree import tree_command
+from .why import why_command
 
 
 class Console(click.Group):
@@ -58,5 +59,5 @@ def main() -> None:
     """
 
 
-for command in (run_command, list_command, show_command, peek_command, dead_group, tree_command):
+for command in (run_command, list_command, show_command, peek_command, dead_group, tree_command, why_command):
     main.add_command(command)

@@ -79,7 +79,7 @@ def _type_paused(case: Case) -> Reason | None:
 
 def _no_actor(case: Case) -> Reason | None:
     view = case.view
-    if view.type or view.paused:
+    if view.type:
         return None
     ended = f"the last of {view.life} has ended" if view.life else "none was ever spawned"
     text = f"No actor lives at {case.name}: {ended}."
@@ -91,7 +91,7 @@ def _no_actor(case: Case) -> Reason | None:
 
 def _retrying(case: Case) -> Reason | None:
     view = case.view
-    if not (view.attempts or view.starts) or view.paused:
+    if view.condition != "retrying":
         return None
     text = f"{case.name} has failed, and waits to try again: {failing(view, case.head, case.now)}"
     if view.starts:
@@ -100,8 +100,9 @@ def _retrying(case: Case) -> Reason | None:
         )
     else:
         advice = (
-            "Mend what fails and wait, or restart the node with better code. If the attempts are used up, the message "
-            f"becomes a dead letter (callboard dead ls --box {case.name}) or the mailbox pauses, as declared."
+            "Mend what fails and wait, or restart the node with better code. When its attempts are used up, "
+            f"the message is a dead letter (callboard dead ls --box {case.name}), or the mailbox pauses, "
+            "as declared."
         )
     return Reason("retrying", text, advice)
 
@@ -137,9 +138,9 @@ def _next(case: Case) -> Reason | None:
     what = wording.message(head, case.view.type)
     text = f"Nothing on disk holds {case.name}: {what} is next, and its turn comes when a node runs."
     advice = (
-        "The store does not tell whether a node runs, or is in the middle of that turn, nor whether its code has "
-        f"the class {case.type!r} with a handler {safe(head.handler)!r} of version {head.version}: without one, "
-        "the mailbox waits for a deploy, and the node's log says so."
+        "The store does not tell whether a node runs, or is in the middle of that turn, nor whether its "
+        f"code has the class {case.type!r} with a handler {safe(head.handler)!r} of version "
+        f"{head.version}: without one, the mailbox waits for a deploy, and the node's log says so."
     )
     return Reason("next", text, advice)
 
@@ -169,7 +170,7 @@ def _around(case: Case, *, held: bool) -> Iterator[Reason]:
     if case.supervisor:
         yield Reason(
             "supervised",
-            f"It is a child of the supervisor '{safe(case.supervisor)}': from a failure until that has decided, "
-            "and from the node's start until its tree is started, its mail waits.",
+            f"It is a child of the supervisor '{safe(case.supervisor)}': its mail waits from the node's "
+            "start until its tree is started, and from a failure until that has decided.",
             "See what it is doing: callboard tree. The tree is started by await node.start(…).",
         )

@@ -150,7 +150,9 @@ class RunningTree:
         Raises:
             ChildRefused: the name is taken, or it did not start.
             TypeError: the arguments do not fit the template.
+            LookupError: no supervisor of this name runs.
         """
+        self.runtime.intake.check_open()
         overseer = self._overseer(supervisor)
         child: AnyChild
         if isinstance(overseer.spec, Dynamic):

@@ -119,6 +119,18 @@ class Clients:
             return await do(node.dead)
 
     @contextmanager
+    def calling(self, verb: str, *, runs: bool = True) -> Generator[None]:
+        """Do something with the running life that sends no message.
+
+        Raises:
+            Crashed: it was killed meanwhile, or what is asked does not run.
+        """
+        if not runs:
+            raise Crashed(f"{self._node.title} runs no tree now, so this {verb} did nothing")
+        with self._calling(verb, []):
+            yield
+
+    @contextmanager
     def _calling(
         self,
         verb: str,

@@ -13,6 +13,7 @@ from ..mailbox.store import Table
 from .errors import FailedSync, Kill
 
 if TYPE_CHECKING:
+    from .history import Lifetime
     from .nodes import SimulatedNode
 
 ALL = 1 << 30
@@ -115,14 +116,14 @@ class Disk:
         dead = {open_envelope(letter.envelope).number for letter in letters}
         return {"queued": queued, "scheduled": scheduled, "dead": dead}
 
-    def states(self) -> dict[tuple[str, int], bytes]:
+    def states(self) -> dict[Lifetime, bytes]:
         """The states of the actors in the store, by mailbox and life."""
         store = self._node.store
-        found: dict[tuple[str, int], bytes] = {}
+        found: dict[Lifetime, bytes] = {}
         for key, value in store.scan(Table.BOXES, limit=ALL):
             box, state = unpack(Box, value), store.get(Table.STATES, key)
             if box.type and state is not None:
-                found[box.name, box.life] = unseal(state)
+                found[box.name, open_key(key), box.life] = unseal(state)
         return found
 
 

@@ -20,7 +20,7 @@ SHOWN = 8
 def is_calm(node: SimulatedNode) -> bool:
     """Whether a node runs, and has nothing to do but wait for a time, a person, an actor or code."""
     life = node.life
-    if life is None or life.recorder.over or life.runtime.busy:
+    if life is None or life.recorder.over or life.runtime.busy or not node.grove.is_calm(life):
         return False
     return not any(_can_go_on(cell) for cell in life.runtime.cells.by_name.values())
 

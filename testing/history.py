@@ -15,6 +15,8 @@ import attrs
 from ..actors.message import Message
 from ..mailbox.envelope import Flag
 
+Lifetime = tuple[str, int, int]
+"""One life of an actor: its name, its mailbox's number, and the how manieth it is there."""
 ENDED = frozenset({"handled", "refused", "dead", "dropped"})
 
 
@@ -70,7 +72,7 @@ class Known:
     """By message number: scheduled, queued, or how it ended."""
     attempts: dict[int, int] = attrs.field(factory=dict[int, int])
     """Failed attempts of messages that have not ended."""
-    states: dict[tuple[str, int], bytes] = attrs.field(factory=dict[tuple[str, int], bytes])
+    states: dict[Lifetime, bytes] = attrs.field(factory=dict[Lifetime, bytes])
     """State after the last turn, by mailbox and life."""
     ids: dict[tuple[str, str], Taken] = attrs.field(factory=dict[tuple[str, str], "Taken"])
     """What came with an id, by receiver and id."""

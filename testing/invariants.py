@@ -33,7 +33,7 @@ from .history import ENDED
 if TYPE_CHECKING:
     from ..actors.cell import Cell
     from ..mailbox.store import Store
-    from .history import History, Sent
+    from .history import History, Lifetime, Sent
 
 ALL = 1 << 30
 
@@ -137,7 +137,7 @@ def acknowledged(history: History, sent: Sent | None, *, answered: bool) -> str:
     return ""
 
 
-def resumed(history: History, sent: Sent | None, mailbox: tuple[str, int]) -> str:
+def resumed(history: History, sent: Sent | None, mailbox: Lifetime) -> str:
     """A handler that had suspended goes on only when its message and the state under it are on disk."""
     if sent is not None and sent.number not in history.durable.status:
         return f"the handler of {sent} went on before the message was on disk"
@@ -168,7 +168,7 @@ def fires(sent: Sent, status: str | None, due: int, now: int) -> str:
     return ""
 
 
-def begins_where_it_ended(history: History, mailbox: tuple[str, int], state: bytes) -> str:
+def begins_where_it_ended(history: History, mailbox: Lifetime, state: bytes) -> str:
     """A turn begins with the state that the last turn of the same life left."""
     left = history.now.states.get(mailbox)
     if left is None or left == state:
@@ -187,7 +187,7 @@ def untouched(cell: Cell) -> str:
     return f"{cell.name} begins a turn with {values!r:.80}, which no turn that counts has left"
 
 
-def states_left(history: History, found: dict[tuple[str, int], bytes]) -> str:
+def states_left(history: History, found: dict[Lifetime, bytes]) -> str:
     """The state of every actor on disk is the one that its last turn there left."""
     for mailbox, state in found.items():
         left = history.durable.states.get(mailbox)

@@ -10,6 +10,7 @@ import trio
 if TYPE_CHECKING:
     from ..actors.runtime import Runtime
     from ..cluster.node import Node
+    from ..supervision.running import RunningTree
     from .recorder import Recorder
 
 
@@ -20,13 +21,17 @@ class Life:
     node: Node
     runtime: Runtime
     recorder: Recorder
+    tree: RunningTree | None = None
+    """The supervision tree that runs in it."""
     leave: trio.Event = attrs.field(factory=trio.Event)
     over: trio.Event = attrs.field(factory=trio.Event)
 
     @property
     def ending(self) -> bool:
         """Whether it was killed, has failed, or closes."""
-        return self.recorder.over or self.runtime.failure is not None or self.leave.is_set()
+        runtime = self.runtime
+        dead = self.recorder.over or runtime.failure is not None
+        return dead or bool(runtime.gave_up) or self.leave.is_set()
 
 
 @attrs.define

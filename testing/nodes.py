@@ -22,6 +22,7 @@ from . import invariants
 from .clients import Clients
 from .disk import ALL, Disk
 from .errors import FailedSync, InvariantBroken, Kill, Killed
+from .growing import RESTARTED_AFTER_S, Grove
 from .history import History
 from .life import FaultInjected, Life, Trap
 from .recorder import Recorder
@@ -48,6 +49,7 @@ class SimulatedNode:
         self.history = History()
         self.order = invariants.Order()
         self.clients = Clients(self)
+        self.grove = Grove()
         self.life: Life | None = None
         """The life that runs; None while it is down."""
         self.lives = 0
@@ -99,7 +101,7 @@ class SimulatedNode:
                 self.trace.note(self.index, "opened", self.lives)
                 task_status.started()
                 self._up.set()
-                await life.leave.wait()
+                await self.grove.live(life)
         except BaseException as error:
             if not self._is_death(error):
                 raise
@@ -118,6 +120,9 @@ class SimulatedNode:
             if error.wrote:
                 self.history.commit(self._recorder.sealed_lsn)
             self._note_death("FAILS: the disk could not sync")
+        if self.grove.is_end(error):
+            self._down_s = RESTARTED_AFTER_S
+            return True
         return self._recorder.over and isinstance(error, Kill | StoreError)
 
     def _world(self, recorder: Recorder) -> World:

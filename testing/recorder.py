@@ -8,7 +8,7 @@ from ..actors.world import Habits
 from ..mailbox.envelope import Extra, Flag
 from . import invariants
 from .errors import InvariantBroken
-from .history import Change, History, Known, Sent, Taken
+from .history import Change, History, Known, Lifetime, Sent, Taken
 
 if TYPE_CHECKING:
     from ..actors.cell import Cell
@@ -162,7 +162,7 @@ class Recorder:
 
     def _state_of(self, cell: Cell) -> str:
         """What is wrong with the state that a turn begins with."""
-        mailbox = cell.name, cell.life
+        mailbox = cell.name, cell.box, cell.life
         if mailbox not in self._history.now.states:
             # The one it was spawned with, by the batch that wrote the cell last.
             spawned = _leaves(mailbox, cell.state)
@@ -179,7 +179,7 @@ class Recorder:
         cell = turn.cell
         self._note("turn.resumed", cell.name, turn.mail.number)
         sent = self._history.sent.get(turn.mail.number)
-        wrong = invariants.resumed(self._history, sent, (cell.name, cell.life))
+        wrong = invariants.resumed(self._history, sent, (cell.name, cell.box, cell.life))
         self._hold("watermark", wrong)
         self._node.reached("turn.resumed")
 
@@ -201,7 +201,7 @@ class Recorder:
     def handled(self, cell: Cell, mail: Mail) -> None:
         """See `Probe.handled`."""
         self._ends(cell, mail, "handled")
-        self._change(_leaves((cell.name, cell.life), cell.state))
+        self._change(_leaves((cell.name, cell.box, cell.life), cell.state))
 
     def refused(self, cell: Cell, mail: Mail) -> None:
         """See `Probe.refused`."""
@@ -275,7 +275,7 @@ def _fails(number: int, *, keeps: bool) -> Change:
     return change
 
 
-def _leaves(mailbox: tuple[str, int], state: bytes) -> Change:
+def _leaves(mailbox: Lifetime, state: bytes) -> Change:
     def change(known: Known) -> None:
         known.states[mailbox] = state
 

@@ -23,6 +23,7 @@ from ..actors.world import Habits
 from . import hanging, report
 from .accidents import Accidents
 from .errors import Crashed, InvariantBroken, Kill, NotConverged
+from .growing import Growing
 from .guard import guarded
 from .nodes import SimulatedNode
 from .plan import Op, Plan
@@ -40,7 +41,7 @@ STEP_S = 0.05
 LONGEST_STEP_S = 60.0
 
 
-class Simulation(Accidents, Reading):
+class Simulation(Accidents, Growing, Reading):
     """A world of one or more simulated nodes; an async context manager inside a virtual-clock `trio.run`.
 
     `run_simulation` and `@simulate` make the `trio.run`; inside a test on a `MockClock`, write
@@ -98,8 +99,6 @@ class Simulation(Accidents, Reading):
         self._always: list[Callable[[Simulation], object]] = []
         self._nursery: trio.Nursery
         self._block: AbstractAsyncContextManager[None] | None = None
-
-    # The block.
 
     async def __aenter__(self) -> Simulation:
         """Begin.

@@ -180,11 +180,10 @@ async def test_who_waits_outside_hears_that_the_node_was_closed() -> None:
         with pytest.raises(NodeClosed):
             await node.watch(ref)
 
-    async with trio.open_nursery() as nursery:
-        async with open_node(MemoryStore()) as node:
-            candle, _ = await cast(node)
-            nursery.start_soon(wait, node, candle)
-            await trio.sleep(1)
+    async with trio.open_nursery() as nursery, open_node(MemoryStore()) as node:
+        candle, _ = await cast(node)
+        nursery.start_soon(wait, node, candle)
+        await trio.sleep(1)
 
 
 async def test_an_actor_can_be_stopped_from_outside_after_the_mail_it_has() -> None:

@@ -105,7 +105,7 @@ def test_every_command_has_help_that_fits_a_terminal(arguments: list[str]) -> No
 
 
 def test_the_help_lists_the_commands_in_the_order_people_meet_them() -> None:
-    assert list(main.commands) == ["run", "ls", "show", "peek", "dead"]
+    assert list(main.commands) == ["run", "ls", "show", "peek", "dead", "tree", "why"]
     assert "130 SIGINT" in call("-h").stdout.replace("\n  ", " ")
 
 

@@ -85,6 +85,57 @@ def test_dead_ls_filters_by_the_type_the_mail_was_for_and_by_error(morgue: Path)
     assert call("dead", "ls", "--store", morgue, "--type", "O*").stderr.startswith("1 of 4 dead letters")
 
 
+def test_dead_ls_filters_by_mailbox_and_reason(morgue: Path) -> None:
+    assert numbers(morgue, "--box", "order/*") == [7]
+    assert numbers(morgue, "--reason", "unclaimed") == [5]
+    assert numbers(morgue, "--reason", "failed", "--box", "ann") == [1]
+    listed = call("dead", "ls", "--store", morgue, "--box", "nobody")
+    assert (listed.stdout, listed.stderr) == ("", "0 of 4 dead letters\n")
+
+
+def test_dead_ls_groups_by_error_with_ages(morgue: Path) -> None:
+    with shelf(morgue) as made:
+        made.dead(8, envelope(), died_at=NOW - 9 * SECOND)
+        made.dead(9, envelope(), died_at=NOW - 4 * SECOND)
+    result = call("dead", "ls", "--group", "--store", morgue)
+    titles, *lines = (re.split("  +", line.strip()) for line in result.stdout.splitlines())
+    assert titles == ["COUNT", "ERROR", "REASON", "OLDEST", "NEWEST", "EXAMPLE", "TEXT"]
+    assert lines[0] == ["3", "ValueError", "failed", "2.0 s ago", "5.0 s ago", "9", "no"]
+    assert sorted(line[1] for line in lines[1:]) == ["-", "InsufficientFunds", "Undecodable"]
+    assert result.stderr == "6 dead letters in 4 groups\n"
+    (found,) = call(
+        "dead", "ls", "--group", "--json", "--box", "ghost", "--store", morgue
+    ).stdout.splitlines()
+    group = json.loads(found)
+    assert (group["count"], group["reason"], group["error"], group["example"]) == (1, "unclaimed", None, 5)
+
+
+def test_letters_that_cannot_be_read_are_a_group_of_their_own(morgue: Path) -> None:
+    with shelf(morgue) as made:
+        made.put(Table.DEAD, key(5), b"rubbish!")
+    result = call("dead", "ls", "--group", "--error", "Nothing", "--store", morgue)
+    assert result.exit_code == 1
+    assert [line.split()[2] for line in result.stdout.splitlines()[1:]] == ["(unreadable)"]
+    assert "1 dead letter cannot be read" in result.stderr
+
+
+def test_groups_of_no_letters_say_so(tmp_path: Path) -> None:
+    with shelf(tmp_path / "s"):
+        pass
+    result = call("dead", "ls", "--group", "--store", tmp_path / "s")
+    assert (result.exit_code, result.stdout, result.stderr) == (0, "", "no dead letters\n")
+
+
+def test_a_letter_that_was_replayed_before_says_how_often(morgue: Path) -> None:
+    with shelf(morgue) as made:
+        made.dead(8, envelope(), replays=2, restarts=1, life=1)
+    text = call("dead", "show", "8", "--store", morgue).stdout
+    assert "replays   2 before this" in text
+    assert "restarts  1 of its actor before this" in text
+    found = json.loads(call("dead", "show", "8", "--store", morgue, "--json").stdout)
+    assert (found["life"], found["restarts"], found["replays"]) == (1, 1, 2)
+
+
 def test_a_store_without_dead_letters_says_so(tmp_path: Path) -> None:
     with shelf(tmp_path / "s"):
         pass

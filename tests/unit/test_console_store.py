@@ -131,7 +131,7 @@ def call(*args: object, env: dict[str, str | None] | None = None) -> Result:
         return runner.invoke(main, [str(arg) for arg in args], prog_name="callboard")
 
 
-LOOKS = [("ls",), ("show", "ann"), ("peek", "ann"), ("dead", "ls"), ("dead", "show", "1")]
+LOOKS = [("ls",), ("show", "ann"), ("peek", "ann"), ("why", "ann"), ("dead", "ls"), ("dead", "show", "1")]
 """Every command that only looks."""
 
 

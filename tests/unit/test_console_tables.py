@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given, strategies as st
 
 from callboard.console import jsonl, wording
-from callboard.console.patterns import matcher
 from callboard.console.tables import NARROWEST, Column, Table, cut, fit, pairs, width_of
 from callboard.console.terminal import has_color, safe
 from callboard.mailbox.letter import Letter
+from callboard.mailbox.patterns import matcher
 
 TEXTS = st.text(st.characters(codec="utf-8"), max_size=30)
 MSGPACK = st.recursive(

@@ -1,0 +1,1 @@
+"""A site crawled by supervised actors, poison pages and all."""

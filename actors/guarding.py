@@ -117,7 +117,9 @@ class Guarding:
         try:
             with starting.scope:
                 await self._rest(cell)
-                await self._runtime.ledger.wait_durable(cell.lsn)
+                if cell.kind is None or cell.kind.has_started:
+                    # What `started` does to the world rests on a life that is on disk.
+                    await self._runtime.ledger.wait_durable(cell.lsn)
                 await self._wake(cell)
                 woken = True
         except (Exception, SystemExit) as error:

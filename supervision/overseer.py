@@ -76,7 +76,7 @@ class Overseer:
         self.state, actions = decide(self.spec, self.state, event, runtime.clock(), runtime.random.random())
         for action in actions:
             self._do(action)
-        if self.state.phase not in (Phase.STOPPING, Phase.ENDED):
+        if not self.tree.closing and self.state.phase not in (Phase.STOPPING, Phase.ENDED):
             self.tree.register.remember(self)
 
     # Its actors, as their `Guardian`.

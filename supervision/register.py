@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from ..actors.actor import actor_type
 from ..mailbox.reading import list_supervisors
@@ -16,6 +16,7 @@ from .trees import walk
 if TYPE_CHECKING:
     from ..actors.runtime import Runtime
     from .overseer import Overseer
+    from .state import Place
 
 log = logging.getLogger("callboard.supervision")
 
@@ -30,6 +31,8 @@ class Register:
         self._specs = {each.name: each for each in walk(spec)}
         self._known = {record.supervisor: record for record in list_supervisors(runtime.store)}
         self._written: dict[str, bytes] = {}
+        self._seen: dict[str, tuple[Overseer, int, str]] = {}
+        self._unwritten: dict[str, Overseer] = {}
 
     # What was.
 
@@ -58,6 +61,7 @@ class Register:
 
         Those that are declared somewhere by now are left to whoever declares them.
         """
+        self.flush()
         record = self._known.get(spec.name)
         if not isinstance(spec, Dynamic) or record is None:
             return []
@@ -82,7 +86,30 @@ class Register:
     # What is.
 
     def remember(self, overseer: Overseer) -> None:
-        """Write down whom a supervisor has, if that has changed."""
+        """Have it written down soon whom a supervisor has, if that has changed.
+
+        Soon, and once for many changes: with very many children, their list is long. Until then a crash
+        leaves a child whose start nobody has heard of as a spawned actor, and a forgotten one as a mere name.
+        """
+        names = cast("dict[str, Place]", overseer.state.children)
+        # Children are added at the end only, and one at a time: so this tells every change.
+        known = overseer, len(names), next(reversed(names), "")
+        if self._seen.get(overseer.name) != known:
+            self._seen[overseer.name] = known
+            if not self._unwritten:
+                self._runtime.start_soon(self._flush_soon)
+            self._unwritten[overseer.name] = overseer
+
+    async def _flush_soon(self) -> None:
+        self.flush()
+
+    def flush(self) -> None:
+        """Write down what has changed, with the open batch."""
+        unwritten, self._unwritten = self._unwritten, {}
+        for overseer in unwritten.values():
+            self._write(overseer)
+
+    def _write(self, overseer: Overseer) -> None:
         record = Children(
             overseer.name,
             overseer.parent.name if overseer.parent is not None else "",
@@ -99,6 +126,8 @@ class Register:
 
     def drop(self, supervisor: str) -> None:
         """A supervisor is no more."""
+        self._unwritten.pop(supervisor, None)
+        self._seen.pop(supervisor, None)
         self._written.pop(supervisor, None)
         self._known.pop(supervisor, None)
         self._runtime.ledger.write(Table.CHILDREN, name_key(supervisor), None)

@@ -97,11 +97,14 @@ class RunningTree:
         if self._exit is not None:
             raise TreeGaveUp(self.report())
         self._check_there()
+        self.register.flush()
         self.runtime.declared.clear()
+        await self._wait_durable()
 
     async def shut_down(self) -> None:
         """Stop all children in reverse order, each with its patience."""
         self.closing = True
+        self.register.flush()
         if not self.top.is_over:
             self.top.tell(ShutDown("the end of the node"))
             await self._ended.wait()
@@ -209,9 +212,15 @@ class RunningTree:
         if wish in self._wishes:
             self._wishes.discard(wish)
             self._check_there()
-        await self.runtime.ledger.wait_durable(self.runtime.ledger.lsn - self.runtime.ledger.open.empty)
+        self.register.flush()
+        await self._wait_durable()
         if wish.denied is not None:
             raise ChildRefused(wish.denied)
+
+    async def _wait_durable(self) -> None:
+        ledger = self.runtime.ledger
+        self.runtime.workers.wake()
+        await ledger.wait_durable(ledger.lsn - ledger.open.empty)
 
     def replied(self, reply: Reply) -> None:
         """A supervisor has answered."""

@@ -95,7 +95,10 @@ def hands(*labels: str, **options: Any) -> list[Child]:
 
 @asynccontextmanager
 async def at_work(
-    *children: Any, store: MemoryStore | None = None, node_options: Any = None, **options: Any
+    *children: Any,
+    store: MemoryStore | None = None,
+    node_options: dict[str, Any] | None = None,
+    **options: Any,
 ) -> AsyncGenerator[tuple[Node, RunningTree]]:
     """A node with a tree of these children under `top`; restarts at once unless told otherwise."""
     options.setdefault("backoff", None)

@@ -141,7 +141,7 @@ async def test_brutal_kill_asks_nobody() -> None:
             for name in ("idle", "busy"):
                 await tree.terminate_child(name)
             await trio.lowlevel.checkpoint()
-        assert {type(exit) for exit in heard.values()} == {Killed}
+        assert {type(each) for each in heard.values()} == {Killed}
         assert LOG == []
         assert trio.current_time() == 1
 
@@ -240,7 +240,7 @@ async def test_failed_attempts_to_restart_count() -> None:
         tries.append(trio.current_time())
         raise OSError("no paper")
 
-    with pytest.raises(TreeGaveUp, match="4 restarts were needed") as caught:
+    with pytest.raises(TreeGaveUp, match="4 restarts were needed") as caught:  # noqa: PT012 - it is the block that raises
         async with at_work(*hands("a"), intensity=3) as (node, _):
             STARTS["a"] = refuse
             await poison(node, "a")
@@ -283,7 +283,7 @@ async def test_giving_up_goes_through_three_levels_and_the_report_has_the_whole_
     """'Exceeding: log, terminate all children, exit with reason `shutdown`.'"""
     low = Supervisor("low", hands("c", "d"), intensity=1, backoff=None)
     middle = Supervisor("middle", [*hands("b"), low], intensity=1, backoff=None)
-    with pytest.raises(TreeGaveUp) as caught:
+    with pytest.raises(TreeGaveUp) as caught:  # noqa: PT012 - it is the block that raises
         async with at_work(*hands("a"), middle, intensity=1) as (node, _):
             await node.tell_all([(hand(node, "d"), Hand.work("poison"))] * 20)
             await trio.sleep(1000)
@@ -397,7 +397,7 @@ async def test_the_last_significant_child_takes_its_supervisor_with_it() -> None
 async def test_the_topmost_that_shuts_itself_down_ends_the_node() -> None:
     """'Such a supervisor should not be permanent': above the topmost there is only the node."""
     child = Child(Hand("a"), name="a", restart="transient", significant=True)
-    with pytest.raises(TreeGaveUp, match="its significant child 'a' had ended"):
+    with pytest.raises(TreeGaveUp, match="its significant child 'a' had ended"):  # noqa: PT012 - it is the block that raises
         async with at_work(child, auto_shutdown="any_significant") as (node, _):
             await hand(node, "a").tell(Hand.finish())
             await trio.sleep(1000)
@@ -450,7 +450,7 @@ async def test_a_child_that_is_added_and_does_not_start_is_not_added() -> None:
 
 
 async def test_children_that_were_added_are_let_go_when_their_supervisor_is_restarted() -> None:
-    """'dynamic children are lost when the supervisor restarts': their actors are not, and go on as spawned."""
+    """'dynamic children are lost when the supervisor restarts': their actors go on as spawned ones."""
     async with at_work(Supervisor("sub", hands("b"), intensity=0)) as (node, tree):
         await tree.start_child("sub", *hands("c"))
         await poison(node, "b")

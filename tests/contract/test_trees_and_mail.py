@@ -1,4 +1,4 @@
-"""What no one had to answer before, since elsewhere a mailbox dies with its process: the contract's table at work."""
+"""What no one had to answer before, since elsewhere a mailbox dies with its process: the table at work."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ async def test_one_bad_message_never_takes_a_tree_down_however_often_it_is_tried
 async def test_many_dying_messages_take_a_tree_down() -> None:
     """'One bad message can never take a tree down; many dying ones can.'"""
     store = MemoryStore()
-    with pytest.raises(TreeGaveUp):
+    with pytest.raises(TreeGaveUp):  # noqa: PT012 - it is the block that raises
         async with at_work(*hands("a"), store=store, intensity=3, period=60) as (node, _):
             await node.tell_all([(hand(node, "a"), Hand.work("poison"))] * 6)
             await trio.sleep(100)
@@ -117,7 +117,7 @@ async def test_a_restart_loads_the_last_committed_state_and_nothing_of_the_faile
 
 
 async def test_a_supervisor_stopped_in_the_middle_of_a_restart_stops_who_is_just_starting() -> None:
-    """'a shutdown can get in between': the child that is just starting is stopped, and no other is started."""
+    """'a shutdown can get in between': the child that is just starting is stopped, and no other starts."""
     async with at_work(Supervisor("sub", hands("b", "c"), strategy="one_for_all")) as (node, tree):
         STARTS["b"] = trio.sleep_forever
         await poison(node, "c")
@@ -168,10 +168,9 @@ async def test_who_asks_a_supervisor_of_a_node_that_closes_hears_it() -> None:
         except Exception as error:
             heard.append(type(error))
 
-    async with trio.open_nursery() as nursery:
-        async with at_work(Dynamic("pool", Hand)) as (_, tree):
-            nursery.start_soon(start, tree)
-            await trio.sleep(1)
+    async with trio.open_nursery() as nursery, at_work(Dynamic("pool", Hand)) as (_, tree):
+        nursery.start_soon(start, tree)
+        await trio.sleep(1)
     with pytest.raises(NodeClosed):
         await tree.start_child("pool", "q", "q")
     assert len(heard) == 1
@@ -181,7 +180,11 @@ async def test_who_asks_a_supervisor_of_a_node_that_closes_hears_it() -> None:
 async def test_a_broken_disk_ends_a_node_with_a_tree_whatever_it_does(when: str) -> None:
     """G17: nobody waits for a supervisor whose node is gone."""
     store = MemoryStore()
-    STOPS["a"] = lambda: trio.sleep(3)
+
+    async def linger() -> None:
+        await trio.sleep(3)
+
+    STOPS["a"] = linger
 
     async def ask(tree: Any) -> None:
         with contextlib.suppress(NodeClosed, StoreFailed):
@@ -341,7 +344,7 @@ async def test_a_child_that_moved_from_a_template_to_a_declaration_is_where_it_i
 
 
 async def test_a_watcher_hears_how_a_child_ended_and_of_no_restart() -> None:
-    """'it means the end of a life (…failed for good, killed…), never a restart, a passivation or a shutdown.'"""
+    """'it means the end of a life (… killed, gave up), never a restart, a passivation or a shutdown.'"""
     store = MemoryStore()
     async with open_node(store) as node:
         widow = await node.spawn(Widow(), name="widow")

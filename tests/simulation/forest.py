@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Any
 
@@ -114,7 +114,7 @@ class Books:
 
 
 @contextmanager
-def books_kept() -> Iterator[Books]:
+def books_kept() -> Generator[Books]:
     """Note what every supervisor hears and does within the block."""
     books, hear = Books(), Overseer._hear
     STARTS.clear()

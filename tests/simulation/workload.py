@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any
 
 import trio
@@ -127,14 +128,16 @@ async def spawn(sim: Simulation, name: str) -> None:
 
 @operation(name=first_names)
 async def pause(sim: Simulation, name: str) -> None:
-    """Pause a mailbox."""
-    await sim.pause(sim.ref(Pawn, name))
+    """Pause a mailbox, unless it was forgotten."""
+    with suppress(NoSuchActor):
+        await sim.pause(sim.ref(Pawn, name))
 
 
 @operation(name=first_names)
 async def resume(sim: Simulation, name: str) -> None:
-    """Resume a mailbox."""
-    await sim.resume(sim.ref(Pawn, name))
+    """Resume a mailbox, unless it was forgotten."""
+    with suppress(NoSuchActor):
+        await sim.resume(sim.ref(Pawn, name))
 
 
 VERBS: tuple[Verb, ...] = (

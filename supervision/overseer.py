@@ -178,10 +178,10 @@ class Overseer:
         for name, place in self.state.children.items():
             if isinstance(place.spec, Child):
                 self.tree.runtime.guarding.keep_down(name, why, self)
-        if not self.ready:
-            self._say(StartFailed(self.name, exit))
-        elif self._stopping:
+        if self._stopping:  # also in the middle of its start: whoever told it waits for this answer
             self._say(StopDone(self.name, exit))
+        elif not self.ready:
+            self._say(StartFailed(self.name, exit))
         else:
             self._say(Exited(self.name, exit))
 

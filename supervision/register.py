@@ -136,7 +136,8 @@ class Register:
 def about(spec: AnySupervisor) -> str:
     """A supervisor's strategy and budget, for people."""
     strategy = "dynamic" if isinstance(spec, Dynamic) else spec.strategy
-    return f"{strategy}, {spec.intensity} restarts in {spec.period:g} s"
+    restarts = "1 restart" if spec.intensity == 1 else f"{spec.intensity} restarts"
+    return f"{strategy}, {restarts} in {spec.period:g} s"
 
 
 def _type(spec: AnyChild) -> str:

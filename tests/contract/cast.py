@@ -89,6 +89,10 @@ class Stranger(Actor, type_name="otp.Stranger"):
         return self.secret
 
 
+OURS: dict[str, Any] = {"types": [Hand, Stranger]}
+"""All test modules live in one process, so each node is told its classes."""
+
+
 def hands(*labels: str, **options: Any) -> list[Child]:
     return [Child(Hand(label), name=label, **options) for label in labels]
 
@@ -102,7 +106,7 @@ async def at_work(
 ) -> AsyncGenerator[tuple[Node, RunningTree]]:
     """A node with a tree of these children under `top`; restarts at once unless told otherwise."""
     options.setdefault("backoff", None)
-    async with open_node(store or MemoryStore(), **(node_options or {})) as node:
+    async with open_node(store or MemoryStore(), **(OURS | (node_options or {}))) as node:
         yield node, await node.start(Supervisor("top", children, **options))
 
 

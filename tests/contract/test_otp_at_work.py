@@ -26,6 +26,7 @@ from callboard.mailbox.memory import MemoryStore
 
 from .cast import (
     LOG,
+    OURS,
     STARTS,
     STOPS,
     Hand,
@@ -70,7 +71,7 @@ async def test_each_start_is_over_before_the_next_begins() -> None:
 async def test_a_failed_start_ends_those_before_it_in_reverse_and_is_the_supervisors_own() -> None:
     """'If one fails during init, the already started ones are terminated in reverse order and init fails.'"""
     STARTS["d"] = fail
-    async with open_node(MemoryStore()) as node:
+    async with open_node(MemoryStore(), **OURS) as node:
         with pytest.raises(TreeGaveUp, match="no paper") as caught:
             await node.start(Supervisor("top", [*hands("a", "b"), Supervisor("sub", hands("c", "d", "e"))]))
         assert LOG == ["+a", "+b", "+c", "-c", "-b", "-a"]
@@ -80,7 +81,7 @@ async def test_a_failed_start_ends_those_before_it_in_reverse_and_is_the_supervi
 async def test_a_child_that_never_starts_can_be_given_up_and_leaves_nothing_behind() -> None:
     """'each `start` must return before the next begins': whoever has waited enough takes the start back."""
     STARTS["b"] = trio.sleep_forever
-    async with open_node(MemoryStore()) as node:
+    async with open_node(MemoryStore(), **OURS) as node:
         with trio.move_on_after(60) as patience:
             await node.start(Supervisor("top", hands("a", "b", "c")))
         assert patience.cancelled_caught
@@ -213,10 +214,10 @@ async def test_the_window_is_inclusive(second: float, gives_up: bool) -> None:
 
     if gives_up:
         with pytest.raises(TreeGaveUp, match="2 restarts were needed within 5 s"):
-            async with open_node(MemoryStore()) as node:
+            async with open_node(MemoryStore(), **OURS) as node:
                 await run(node)
     else:
-        async with open_node(MemoryStore()) as node:
+        async with open_node(MemoryStore(), **OURS) as node:
             await run(node)
     assert LOG.count("+a") == (2 if gives_up else 3)
     assert ("survived" in LOG) is not gives_up

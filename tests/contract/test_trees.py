@@ -31,12 +31,15 @@ pytestmark = pytest.mark.virtual
 LOG: list[str] = []
 BROKEN: set[str] = set()
 """Names of actors whose `started` raises."""
+SLOW: set[str] = set()
+"""Those whose `started` takes for ever."""
 
 
 @pytest.fixture(autouse=True)
 def clean() -> None:
     LOG.clear()
     BROKEN.clear()
+    SLOW.clear()
 
 
 class Worker(Actor, type_name="trees.Worker"):
@@ -46,6 +49,8 @@ class Worker(Actor, type_name="trees.Worker"):
     async def started(self) -> None:
         if self.label in BROKEN:
             raise OSError(f"{self.label} cannot start")
+        if self.label in SLOW:
+            await trio.sleep_forever()
         LOG.append(f"+{self.label}")
 
     async def stopped(self) -> None:
@@ -98,7 +103,7 @@ async def test_a_poisoned_worker_is_restarted_and_goes_on_with_its_mail() -> Non
             await a.tell(Worker.work(what))
         await settle(node)
         assert await a.ask(Worker.show()) == ["one", "two"]
-        assert LOG == ["+a", "+b", "-a", "+a"] or LOG == ["+a", "+b", "+a"]
+        assert LOG == ["+a", "+b", "+a"]
         assert node.statistics().died == 1
 
 
@@ -138,7 +143,8 @@ async def test_the_strategy_says_who_is_restarted_with_it(strategy: Any, expecte
 
 async def test_too_many_deaths_end_the_node_with_the_whole_story_and_no_mail_is_lost() -> None:
     store = MemoryStore()
-    with pytest.raises(TreeGaveUp) as caught:
+
+    async def live() -> None:
         async with open_node(store) as node:
             await node.start(Supervisor("top", workers("a"), intensity=2, period=60))
             for number in range(5):
@@ -146,6 +152,9 @@ async def test_too_many_deaths_end_the_node_with_the_whole_story_and_no_mail_is_
                 await node.ref(Worker, "a").tell(Worker.work(f"good {number}"))
             await trio.sleep(1000)
             raise AssertionError("the block should have been left")
+
+    with pytest.raises(TreeGaveUp) as caught:
+        await live()
     assert "supervisor 'top' gave up" in str(caught.value)
     assert "ValueError: poison" in str(caught.value)
     async with open_node(store.reopen()) as node:
@@ -294,3 +303,18 @@ async def test_a_second_tree_is_refused() -> None:
         await node.start(Supervisor("top", workers("a")))
         with pytest.raises(RuntimeError, match="a tree runs"):
             await node.start(Supervisor("other", workers("b")))
+
+
+async def test_a_node_can_be_closed_while_a_supervisor_below_is_still_starting() -> None:
+    """Found by the lab: the stop of a supervisor in the middle of its start was never answered."""
+
+    async def begin(node: Node) -> None:
+        await node.start(Supervisor("top", [Supervisor("sub", workers("slow"))]))
+
+    SLOW.add("slow")
+    with trio.fail_after(60):
+        async with open_node(MemoryStore()) as node, trio.open_nursery() as nursery:
+            nursery.start_soon(begin, node)
+            await trio.sleep(1)
+            nursery.cancel_scope.cancel()
+    assert LOG == []

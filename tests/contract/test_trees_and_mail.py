@@ -71,6 +71,9 @@ class Widow(Actor, type_name="otp.Widow"):
         return self.heard
 
 
+CAST: list[type[Actor]] = [Hand, Stranger, Widow]
+
+
 # Mail and restarts.
 
 
@@ -103,7 +106,7 @@ async def test_many_dying_messages_take_a_tree_down() -> None:
         async with at_work(*hands("a"), store=store, intensity=3, period=60) as (node, _):
             await node.tell_all([(hand(node, "a"), Hand.work("poison"))] * 6)
             await trio.sleep(100)
-    async with open_node(store.reopen()) as node:
+    async with open_node(store.reopen(), types=CAST) as node:
         assert (node.statistics().died, node.statistics().queued) == (4, 2)
 
 
@@ -241,7 +244,7 @@ async def test_a_state_whose_bytes_are_damaged_pauses_one_child_and_no_other() -
     store = store.reopen()
     (key, value), *_ = store.scan(Table.STATES)
     store.commit({Table.STATES: {key: value[:-1] + bytes([value[-1] ^ 1])}})
-    async with open_node(store) as node:
+    async with open_node(store, types=CAST) as node:
         await hand(node, "a").tell(Hand.work("waits"))
         await node.start(Supervisor("top", hands("a", "b")))
         assert await hand(node, "b").ask(Hand.show()) == []
@@ -346,7 +349,7 @@ async def test_a_child_that_moved_from_a_template_to_a_declaration_is_where_it_i
 async def test_a_watcher_hears_how_a_child_ended_and_of_no_restart() -> None:
     """'it means the end of a life (… killed, gave up), never a restart, a passivation or a shutdown.'"""
     store = MemoryStore()
-    async with open_node(store) as node:
+    async with open_node(store, types=CAST) as node:
         widow = await node.spawn(Widow(), name="widow")
         tree = await node.start(
             Supervisor(
@@ -369,7 +372,7 @@ async def test_a_watcher_hears_how_a_child_ended_and_of_no_restart() -> None:
         await tree.delete_child("deleted")
         await settle(node)
         assert (await widow.ask(Widow.show()))[2:] == ["deleted Stopped"]
-    async with open_node(store.reopen()) as node:
+    async with open_node(store.reopen(), types=CAST) as node:
         assert len(await node.ref(Widow, "widow").ask(Widow.show())) == 3
 
 
@@ -390,12 +393,12 @@ async def test_from_outside_the_exits_are_the_same() -> None:
 async def test_whoever_watches_a_damaged_mailbox_fails_and_the_node_goes_on() -> None:
     """G14: no damaged record keeps the others from running; that of a watched actor neither."""
     store = MemoryStore()
-    async with open_node(store) as node:
+    async with open_node(store, types=CAST) as node:
         await node.spawn(Hand("a"), name="a")
     store = store.reopen()
     (key, value), *_ = store.scan(Table.BOXES)
     store.commit({Table.BOXES: {key: value[:-1] + bytes([value[-1] ^ 1])}})
-    async with open_node(store) as node:
+    async with open_node(store, types=CAST) as node:
         widow = await node.spawn(Widow(), name="widow")
         await widow.tell(Widow.watch(hand(node, "a")))
         await settle(node, 10_000)

@@ -249,13 +249,16 @@ async def test_an_asker_hears_of_a_disk_that_broke_under_its_answer() -> None:
             await ref.ask(Stubborn.add(1))
         heard.append(caught.value)
 
+    async def live(nursery: trio.Nursery) -> None:
+        async with open_node(store) as node:
+            stubborn = await node.spawn(Stubborn(), name="stubborn")
+            store.fail_next(StoreFailed("broken"))
+            nursery.start_soon(ask, stubborn)
+            await trio.sleep(10)
+
     async with trio.open_nursery() as nursery:
         with pytest.raises(StoreFailed):
-            async with open_node(store) as node:
-                stubborn = await node.spawn(Stubborn(), name="stubborn")
-                store.fail_next(StoreFailed("broken"))
-                nursery.start_soon(ask, stubborn)
-                await trio.sleep(10)
+            await live(nursery)
     assert heard
 
 

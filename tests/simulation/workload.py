@@ -15,7 +15,7 @@ from callboard.mailbox.store import Table
 from callboard.testing import Crashed, NotConverged, Plan, Simulation, Verb, faults, operation, ops, plans
 
 from .reckoning import has_ended, reckon, waiting
-from .worlds import KEYS, NAMES, No, Pawn, Program, Step, act, begin, world
+from .worlds import KEYS, NAMES, Pawn, Program, Step, Unwilling, act, begin, world
 
 ROUNDS = 20
 """Lives it may take until nothing waits: a pawn that stops leaves its mail to the next."""
@@ -100,7 +100,7 @@ async def ask_once(sim: Simulation, to: str, id: str, program: Program) -> None:
 async def _ask(sim: Simulation, to: str, token: str, program: Program, id: str | None) -> None:
     try:
         reply = await sim.ref(Pawn, to).ask(act(token, program), timeout=PATIENCE_S, id=id)
-    except (No, AskFailed, NoSuchActor) as error:
+    except (Unwilling, AskFailed, NoSuchActor) as error:
         sim.trace.note(-1, "client hears", type(error).__name__)
     except AskTimeout as error:
         if has_ended(sim, token) and "not taken in" not in str(error):

@@ -30,7 +30,7 @@ Program = tuple[Step, ...]
 PLAIN = Retry(attempts=ATTEMPTS, wait=0.1, jitter=0)
 
 
-class No(Refusal):
+class Unwilling(Refusal):
     """What a pawn says that was told to refuse."""
 
 
@@ -144,7 +144,7 @@ class Pawn(Actor, type_name="lab.Pawn"):
                     raise ValueError(token)
             case "refuse", ():
                 self.log.append(TAINT)
-                raise No(token)
+                raise Unwilling(token)
             case "sleep", (seconds,):
                 await trio.sleep(seconds)
             case "effect", ():

@@ -27,7 +27,7 @@ from callboard.testing import (
 from callboard.testing.errors import NotDeterministic
 
 
-class No(Refusal):
+class TooFewCoins(Refusal):
     pass
 
 
@@ -43,7 +43,7 @@ class Till(Actor, type_name="lab.Till"):
     @handler
     async def pass_on(self, to: ActorRef[Till], coins: int) -> None:
         if coins > self.coins:
-            raise No("not so many")
+            raise TooFewCoins("not so many")
         self.coins -= coins
         await to.tell(Till.put(coins))
 

@@ -9,14 +9,13 @@ import trio
 from ..mailbox.envelope import open_envelope
 from ..mailbox.errors import Undecodable
 from ..mailbox.records import Box, Dead, Timer, TimerKind, open_key, open_pair, open_segment, unpack, unseal
+from ..mailbox.soundness import ALL
 from ..mailbox.store import Table
 from .errors import FailedSync, Kill
 
 if TYPE_CHECKING:
     from .history import Lifetime
     from .nodes import SimulatedNode
-
-ALL = 1 << 30
 
 
 class Disk:

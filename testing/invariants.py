@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING
 
 from ..mailbox.reading import read_counters
 from ..mailbox.records import Box, unpack
+from ..mailbox.soundness import ALL
 from ..mailbox.store import Table
 from .history import ENDED
 
@@ -34,8 +35,6 @@ if TYPE_CHECKING:
     from ..actors.cell import Cell
     from ..mailbox.store import Store
     from .history import History, Lifetime, Sent
-
-ALL = 1 << 30
 
 
 def conservation(store: Store) -> str:

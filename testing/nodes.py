@@ -15,12 +15,12 @@ from ..cluster.opening import VIRTUAL_EPOCH_NS, run_runtime
 from ..mailbox.errors import StoreError
 from ..mailbox.memory import MemoryStore
 from ..mailbox.records import Box, unpack
-from ..mailbox.soundness import find_damage
+from ..mailbox.soundness import ALL, find_damage
 from ..mailbox.store import Table
 from ..supervision.failing import decide
 from . import invariants
 from .clients import Clients
-from .disk import ALL, Disk
+from .disk import Disk
 from .errors import FailedSync, InvariantBroken, Kill, Killed
 from .growing import RESTARTED_AFTER_S, Grove
 from .history import History

@@ -8,6 +8,7 @@ from ..actors.actor import Actor, actor_type
 from ..actors.handler import Factory
 from ..actors.message import Message
 from ..mailbox.records import Box, unpack, unseal
+from ..mailbox.soundness import ALL
 from ..mailbox.store import Table
 
 if TYPE_CHECKING:
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
     from .trace import Trace
 
 A = TypeVar("A", bound=Actor)
-ALL = 1 << 30
-What = "Message[Any, Any] | Factory[Any, ..., Any] | None"
 
 
 class Reading:

@@ -1,8 +1,7 @@
 """Simulation: nodes in a world of their own, in which everything that can fail fails on demand.
 
-The runtime is the production one; what is replaced are its clock, its disk, its randomness and the order in
-which it does what could be done in any order. So a run can be repeated exactly, a week takes
-milliseconds, and a crash is exact to the line.
+The runtime is the production one; replaced are its clock, its disk, its randomness and the order of what could
+be done in any order. So a run can be repeated, a week takes moments, a crash is exact to the line.
 """
 
 from __future__ import annotations
@@ -20,6 +19,7 @@ from ..actors.actor import Actor
 from ..actors.durations import Seconds, in_seconds
 from ..actors.ref import ActorRef
 from ..actors.world import Habits
+from ..cluster.opening import sole
 from . import hanging, report
 from .accidents import Accidents
 from .errors import Crashed, InvariantBroken, Kill, NotConverged
@@ -29,7 +29,7 @@ from .nodes import SimulatedNode
 from .plan import Op, Plan
 from .reading import Reading
 from .schedules import Choices, tasks_ordered
-from .surroundings import alone, quiet, rarely_collected, sole
+from .surroundings import alone, quiet, rarely_collected
 from .trace import Trace
 
 if TYPE_CHECKING:

@@ -11,7 +11,6 @@ import trio
 from trio.testing import MockClock
 
 from ..actors.actor import Actor, ActorType, find_types
-from ..actors.errors import is_group
 from .errors import SimulationError
 
 OFTEN_ENOUGH = 20_000
@@ -75,13 +74,3 @@ def forget_habits(types: list[type[Actor]] | None) -> None:
         if isinstance(kind, ActorType):
             for spec in kind.handlers.values():
                 spec.suspends = False
-
-
-def sole(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """The one error in a group, or the group if there are several."""
-    if group.subgroup(KeyboardInterrupt) is not None:
-        return KeyboardInterrupt()
-    one, *others = group.exceptions
-    if others:
-        return group
-    return sole(one) if is_group(one) else one

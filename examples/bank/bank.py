@@ -68,8 +68,11 @@ async def main(node: Node) -> None:
     print("Ann has", await ann.ask(Account.show(), timeout=5), "and", end=" ")
     print("Bob has", await bob.ask(Account.show(), timeout=5))
 
-    await ann.tell(Account.deposit(30))  # durable when it returns
-    print("Ann withdraws 50:", await ann.ask(Account.withdraw(50), timeout=5), "left")
+    await ann.tell(Account.deposit(30), id="wages")  # durable when it returns, done once in however many runs
+    left = await ann.ask(
+        Account.withdraw(50), timeout=5, id="shopping"
+    )  # a rerun hears the first run's answer
+    print("Ann withdraws 50:", left, "left")
     try:
         await ann.ask(Account.withdraw(1000), timeout=5)
     except InsufficientFunds as no:

@@ -2,6 +2,7 @@
 
 import shutil
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Generator, Iterable
@@ -78,6 +79,15 @@ def test_the_bank_of_the_examples_pays_its_rent_once_whenever_it_is_killed(tmp_p
     loop.check()
     with look_into(store) as remains:
         assert remains.state("bob")["balance"] == 60
+        assert remains.state("ann")["balance"] == 100 + 30 - 50 - 60
+
+
+def test_the_bank_of_the_examples_can_be_run_again_and_again(tmp_path: Path) -> None:
+    shutil.copy(ROOT / "examples/bank/bank.py", tmp_path)
+    for _ in range(4):
+        ran = subprocess.run([sys.executable, "-P", "bank.py"], cwd=tmp_path, capture_output=True, text=True)
+        assert ran.returncode == 0, ran.stderr
+        assert "Ann withdraws 50: 80 left" in ran.stdout
 
 
 def test_a_function_is_run_over_the_store_and_killed_as_well(tmp_path: Path) -> None:

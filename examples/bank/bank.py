@@ -68,10 +68,8 @@ async def main(node: Node) -> None:
     print("Ann has", await ann.ask(Account.show(), timeout=5), "and", end=" ")
     print("Bob has", await bob.ask(Account.show(), timeout=5))
 
-    await ann.tell(Account.deposit(30), id="wages")  # durable when it returns, done once in however many runs
-    left = await ann.ask(
-        Account.withdraw(50), timeout=5, id="shopping"
-    )  # a rerun hears the first run's answer
+    await ann.tell(Account.deposit(30), id="wages")  # durable when it returns; done once, in all runs
+    left = await ann.ask(Account.withdraw(50), timeout=5, id="shopping")  # a rerun hears the first answer
     print("Ann withdraws 50:", left, "left")
     try:
         await ann.ask(Account.withdraw(1000), timeout=5)

@@ -1,7 +1,7 @@
 """Simulation: nodes in a world of their own, in which everything that can fail fails on demand.
 
-The runtime is the production one; replaced are its clock, its disk, its randomness and the order of what can be
-done in any order. So a run can be repeated, a week takes moments, a crash is exact to the line.
+The runtime is the production one; replaced are its clock, its disk, its randomness and the order of what can
+be done in any order. So a run can be repeated, a week takes moments, a crash is exact to the line.
 """
 
 from __future__ import annotations

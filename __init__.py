@@ -31,9 +31,14 @@ from callboard.actors.ref import ActorRef
 from callboard.actors.retry import Retry
 from callboard.actors.turn import Turn
 from callboard.actors.watching import Terminated
+from callboard.cluster.client import Client
+from callboard.cluster.commands import NodeUnreachable
+from callboard.cluster.errors import ClusterError
 from callboard.cluster.node import Node, NodeStatistics
 from callboard.cluster.opening import open_node
+from callboard.cluster.peers import Peer
 from callboard.cluster.running import run
+from callboard.cluster.security import Tls
 from callboard.mailbox.errors import (
     BadName,
     CallboardError,
@@ -64,6 +69,8 @@ __all__ = [
     "CallboardError",
     "Child",
     "ChildRefused",
+    "Client",
+    "ClusterError",
     "DefinitionError",
     "Dynamic",
     "Errand",
@@ -81,12 +88,14 @@ __all__ = [
     "Node",
     "NodeClosed",
     "NodeStatistics",
+    "NodeUnreachable",
     "NotAStore",
     "NotBound",
     "NotInTurn",
     "NotStorable",
     "Office",
     "Overloaded",
+    "Peer",
     "Pickled",
     "Record",
     "Refusal",
@@ -103,6 +112,7 @@ __all__ = [
     "StoreUnavailable",
     "Supervisor",
     "Terminated",
+    "Tls",
     "TreeGaveUp",
     "Turn",
     "TurnOver",

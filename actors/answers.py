@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import msgspec
 
 from ..mailbox.records import Mark, Outcome
-from .errors import AskFailed, Failure, Refusal
+from .errors import AskFailed, Failure, IdReused, NoSuchActor, Refusal
 
 if TYPE_CHECKING:
     from .message import Message
@@ -27,13 +27,28 @@ def raise_outcome(mark: Mark, message: Message[Any, Any]) -> NoReturn:
             "ask for it with a message of its own",
             failure,
         )
-    reason, name, text, shown, attempts = msgspec.msgpack.decode(mark.body)
+    failure = decode_failure(mark.body)
     if mark.outcome == Outcome.REFUSED:
-        raise refusal(name, text)
+        raise refusal(failure.error, failure.text)
+    if failure.reason == "no_actor":
+        raise NoSuchActor(failure.text)
+    if failure.error == "IdReused":
+        raise IdReused(failure.text)
     raise AskFailed(
-        f"{shown} failed for good after {attempts} attempts: {text}",
-        Failure(reason, name, text, shown, attempts),
+        f"{failure.message} failed for good after {failure.attempts} attempts: {failure.text}", failure
     )
+
+
+def encode_failure(failure: Failure) -> bytes:
+    """A failure as it is kept with a mark, and sent to other nodes."""
+    return msgspec.msgpack.encode(
+        (failure.reason, failure.error, failure.text, failure.message, failure.attempts)
+    )
+
+
+def decode_failure(body: bytes) -> Failure:
+    """The inverse."""
+    return Failure(*msgspec.msgpack.decode(body, type=tuple[str, str, str, str, int]))
 
 
 def refusal(name: str, text: str) -> Refusal:

@@ -114,7 +114,8 @@ class Beginnings:
             if mail.message is not None:
                 return spec.shape.decode(mail.message.body(), self._runtime.post)
             assert mail.envelope is not None
-            return spec.shape.decode(mail.envelope.body, self._runtime.post)
+            with self._runtime.away.reading_from(mail):
+                return spec.shape.decode(mail.envelope.body, self._runtime.post)
         except Undecodable as error:
             self._endings.died(cell, mail, "undecodable", error)
             return None

@@ -27,6 +27,7 @@ def call_back(
     sender: str,
     cause: int,
     of: Request | Watch,
+    node: str = "",
 ) -> None:
     """Deliver a value to a handler of the actor at a cell, with the open batch.
 
@@ -38,6 +39,7 @@ def call_back(
         sender: who it comes from.
         cause: number of the message that led to it.
         of: what was asked for, and by which chain of messages.
+        node: the other node that the value comes from; empty for this one.
     """
     filled = _decode_raw(callback.body)
     filled[callback.parameter] = msgspec.Raw(value)
@@ -56,6 +58,6 @@ def call_back(
         trace=of.trace,
         attempts=0,
         flags=Flag.REPLY,
-        extra={Extra.REQUEST: 0},
+        extra={Extra.REQUEST: 0, Extra.FROM: node} if node else {Extra.REQUEST: 0},
     )
     runtime.sending.deliver_to(cell, from_envelope(envelope))

@@ -34,6 +34,8 @@ class Phase(Enum):
     BACKING_OFF = "retrying"
     BLOCKED = "blocked"
     """Paused, without an actor, or without code."""
+    AWAY = "away"
+    """An outbox: another node handles its mail."""
     GONE = "gone"
     """Passivated: this object is not the mailbox any more."""
 

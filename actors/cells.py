@@ -90,6 +90,9 @@ class Cells:
         cell = Cell(box, record)
         cell.used_at = self._clock()
         self._add(cell)
+        if cell.name[0] == "@":
+            self._runtime.away.adopt(cell)
+            return cell
         if self._runtime.declared and cell.name in self._runtime.declared:
             cell.held = f"its supervisor {self._runtime.declared[cell.name]!r} has not been started"
         if cell.type:

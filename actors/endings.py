@@ -12,10 +12,11 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
-import msgspec
+from attrs import evolve
 
 from ..mailbox.envelope import Extra, Flag
 from ..mailbox.records import Outcome
+from .answers import encode_failure
 from .burying import bury
 from .cell import Cell, Phase
 from .errors import AskFailed, Failure, MessageTooLarge, Refusal
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from .turn import Turn
 
 log = logging.getLogger("callboard.actor")
-_encode = msgspec.msgpack.Encoder().encode
 
 NIL = b"\xc0"
 """None in msgpack."""
@@ -78,6 +78,9 @@ class Endings:
             result = reply.check(result)
         if not turn.mail.flags & ANSWERED:
             return state, result, NIL
+        if turn.mail.note(Extra.FROM) is not None:
+            with self._runtime.away.abroad():
+                return state, result, reply.encode(result)
         body = reply.encode(result)
         return state, result if reply.live else reply.decode(body, self._runtime.post), body
 
@@ -124,6 +127,8 @@ class Endings:
             runtime.marks.settle(cell, mail, Outcome.REPLIED, body)
         if mail.flags & HEARD:
             runtime.asks.answer(mail.number, value)
+            if mail.flags & Flag.ASKED and mail.note(Extra.FROM) is not None:
+                runtime.away.answer(mail, Outcome.REPLIED, body)
         if mail.flags & Flag.REQUESTED:
             runtime.requests.reply(mail, body)
         if mail.flags & Flag.KEYED:
@@ -257,12 +262,13 @@ class Endings:
     def _fail_askers(
         self, cell: Cell, mail: Mail, failure: Failure, error: BaseException, outcome: int
     ) -> None:
-        if mail.flags & Flag.MARKED:
-            name = type(error).__qualname__
-            body = _encode((failure.reason, name, failure.text, failure.message, failure.attempts))
-            self._runtime.marks.settle(cell, mail, outcome, body)
         if mail.flags & HEARD:
+            body = encode_failure(evolve(failure, error=type(error).__qualname__))
             self._runtime.asks.fail(mail.number, error)
+            if mail.flags & Flag.MARKED:
+                self._runtime.marks.settle(cell, mail, outcome, body)
+            if mail.flags & Flag.ASKED and mail.note(Extra.FROM) is not None:
+                self._runtime.away.answer(mail, outcome, body)
         if mail.flags & Flag.REQUESTED:
             self._runtime.requests.fail(mail, failure)
         if mail.flags & Flag.KEYED:

@@ -57,17 +57,32 @@ class Marks:
         check_same(id, cell.name, mark.digest == _digest(message), message)
         return mark
 
+    def find_mail(self, cell: Cell, id: str, mail: Mail) -> Mark | None:
+        """The same for a message that a link brings, whose class may be unknown here."""
+        check_id(id)
+        mark = self._read(mark_key(cell.box, id))
+        if mark is None or mark.expires_at <= self._ledger.now_ns():
+            return None
+        check_same(id, cell.name, mark.digest == _digest_of(mail), mail.show())
+        return mark
+
+    def set_mail(self, cell: Cell, id: str, mail: Mail) -> None:
+        """Write the mark of a message that a link brings, with the open batch."""
+        self._write(cell, id, _digest_of(mail), mail.number)
+
     def set(self, cell: Cell, id: str, message: Message[Any, Any], mail: Mail) -> None:
         """Write the mark of a message with the open batch."""
+        self._write(cell, id, _digest(message), mail.number)
+        mail.flags |= Flag.MARKED
+        mail.extra = {**(mail.extra or {}), Extra.MARK: id}
+
+    def _write(self, cell: Cell, id: str, digest: bytes, number: int) -> None:
         ledger = self._ledger
         expires_at = ledger.now_ns() + self._keep_ns
         key = mark_key(cell.box, id)
-        mark = Mark(_digest(message), mail.number, expires_at, Outcome.PENDING, b"")
-        ledger.write_record(Table.MARKS, key, mark)
+        ledger.write_record(Table.MARKS, key, Mark(digest, number, expires_at, Outcome.PENDING, b""))
         timer = Timer(TimerKind.MARK, cell.name, "", "", b"", 0, key)
         self._runtime.timers.arm(expires_at, ledger.next_number(), timer)
-        mail.flags |= Flag.MARKED
-        mail.extra = {**(mail.extra or {}), Extra.MARK: id}
 
     def settle(self, cell: Cell, mail: Mail, outcome: int, body: bytes) -> None:
         """Keep how a marked message ended, with the turn that ended it."""
@@ -111,19 +126,27 @@ def is_text(text: str) -> bool:
     return True
 
 
-def check_same(id: str, name: str, same: bool, message: Message[Any, Any]) -> None:  # noqa: FBT001
+def check_same(id: str, name: str, same: bool, message: Message[Any, Any] | str) -> None:  # noqa: FBT001
     """Refuse an `id=` that names another message already."""
     if not same:
         raise IdReused(
-            f"id={id!r} was used at {name!r} with another message than {message!r}: "
+            f"id={id!r} was used at {name!r} with another message than {message}: "
             "an id names one message; take a new id for a new message"
         )
 
 
 def _digest(message: Message[Any, Any]) -> bytes:
-    spec = message.spec
-    digest = blake2b(_encode((spec.name, spec.version)), digest_size=16)
-    digest.update(_in_order(message.body()))
+    return _digest_parts(message.spec.name, message.spec.version, message.body())
+
+
+def _digest_of(mail: Mail) -> bytes:
+    assert mail.envelope is not None
+    return _digest_parts(mail.handler, mail.version, mail.envelope.body)
+
+
+def _digest_parts(handler: str, version: int, body: bytes) -> bytes:
+    digest = blake2b(_encode((handler, version)), digest_size=16)
+    digest.update(_in_order(body))
     return digest.digest()
 
 

@@ -110,7 +110,8 @@ class Office:
             InTurn: inside a turn.
             NodeClosed: the node was closed; what was done until then stays done.
         """
-        self._runtime.sending.check_node(to)
+        if self._runtime.away.is_away(to):
+            raise NoSuchActor(f"{to} is on another node: redirect to an actor of this one that passes it on")
         prepare = partial(self._redirect, to, self._taker(to))
         tried = await self._go("redirect", prepare, most, which, dry_run=True)
         return tried if dry_run else await self._go("redirect", prepare, most, which, dry_run=False)

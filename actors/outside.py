@@ -7,12 +7,14 @@ Ctrl-C cannot leave a half of them there, and the call returns when that batch i
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
 
 import trio
 
 from ..mailbox.envelope import Flag
 from ..mailbox.records import Mark, Outcome
+from .addresses import split
 from .answers import raise_outcome
 from .cell import condition
 from .current import TURN
@@ -22,7 +24,6 @@ from .mail import Cause, size_of
 from .ref import ActorRef
 from .seeds import Seed
 from .sending import check_message
-from .texts import storable
 
 if TYPE_CHECKING:
     from .actor import Actor
@@ -45,6 +46,11 @@ class Outside:
         self._ledger = runtime.ledger
         self._marks = runtime.marks
         self._asks = runtime.asks
+
+    @property
+    def name(self) -> str:
+        """The node's own name."""
+        return self._runtime.name
 
     def forget(self) -> None:
         """The node is closed for good: let go of all of it.
@@ -90,8 +96,13 @@ class Outside:
         key: str | None,
         id: str | None,
     ) -> int:
-        target = self._runtime.sending.target(ref, message)
         cause = Cause("", self._runtime.now_ns(), 0, 0, "")
+        away = self._runtime.away
+        if ref.node and away.is_away(ref):
+            away.staged_tell(ref, message, cause, delay=delay, key=key, id=id)()
+            self._runtime.workers.wake()
+            return self._ledger.lsn
+        target = self._runtime.sending.target(ref, message)
         if not delay and key is None and id is None:
             self._runtime.sending.deliver_to(target, self._runtime.sending.make_mail(message, cause))
         else:
@@ -139,9 +150,15 @@ class Outside:
         cause = Cause("", self._runtime.now_ns(), 0, 0, "")
         sending = self._runtime.sending
         target, make_mail = sending.target, sending.make_mail
-        ready = [(target(ref, message), make_mail(message, cause)) for ref, message in sends]
-        for cell, mail in ready:
-            sending.deliver_to(cell, mail)
+        away = self._runtime.away
+        ready = [
+            partial(away.put, ref.node, away.message(ref, message, cause))
+            if away.is_away(ref)
+            else partial(sending.deliver_to, target(ref, message), make_mail(message, cause))
+            for ref, message in sends
+        ]
+        for deliver in ready:
+            deliver()
         self._runtime.workers.wake()
         return self._ledger.lsn
 
@@ -174,12 +191,13 @@ class Outside:
             await self._ledger.wait_durable(self._ledger.lsn - self._ledger.open.empty)
             return self._outcome(mark, message)
         assert ask is not None
-        asks = self._asks  # the node may be closed meanwhile
+        asks, away = self._asks, self._runtime.away  # the node may be closed meanwhile
         try:
             with trio.move_on_at(deadline):
                 await ask.answered.wait()
         finally:
             asks.forget(number, ask)
+            away.forget(number)
         if not ask.answered.is_set():
             raise AskTimeout(self._why_late(ref, message, timeout))
         if ask.error is not None:
@@ -190,7 +208,10 @@ class Outside:
     def _ask_now(
         self, ref: ActorRef[Any], message: Message[Any, Any], id: str | None
     ) -> tuple[Ask | None, Mark | None, int]:
-        self._runtime.sending.check_node(ref)
+        away = self._runtime.away
+        if away.is_away(ref):
+            ask, number = self._runtime.afar.ask(ref, message, id)
+            return ask, None, number
         cell = self._runtime.cells.find(ref.name)
         if cell is None or not cell.type:
             raise NoSuchActor(
@@ -219,13 +240,16 @@ class Outside:
         return reply
 
     def _why_late(self, ref: ActorRef[Any], message: Message[Any, Any], timeout: Seconds | None) -> str:
-        cell = self._runtime.cells.find(ref.name)
-        state = "it is gone"
-        if cell is not None:
+        away = self._runtime.away
+        if away.is_away(ref):
+            state = away.why_late(ref.node)
+        elif (cell := self._runtime.cells.find(ref.name)) is None:
+            state = "it is gone"
+        else:
             paused = self._runtime.cells.paused_types.get(cell.type, "")
             state = f"{cell.waiting} messages wait there and it is {condition(cell, paused)}"
         return (
-            f"{ref.name!r} did not answer {message!r} within {timeout} s: {state}. "
+            f"'{ref}' did not answer {message!r} within {timeout} s: {state}. "
             "The outcome is unknown, since the message is stored and will run; "
             "ask again with the same id= to be safe"
         )
@@ -235,6 +259,12 @@ class Outside:
         """Get or create an actor; it is durable when this returns."""
         self.refuse_in_turn("spawn", "use self.turn.spawn(actor, name=...)")
         self._runtime.intake.check_open()
+        if name is not None and "@" in name:
+            ref: ActorRef[Any] = ActorRef(*split(name), self)
+            if self._runtime.away.is_away(ref):
+                await self._runtime.afar.spawn(ref, actor, fresh=fresh)
+                return ref
+            name = ref.name
         seed = self._runtime.seeds.prepare(actor, name, fresh=fresh)
         await self._runtime.intake.admit(len(seed.state))
         await self._ledger.wait_durable(self._spawn_now(seed))
@@ -245,45 +275,6 @@ class Outside:
         self._runtime.seeds.sow(seed, None)
         self._runtime.workers.wake()
         return self._ledger.lsn
-
-    @trio.lowlevel.enable_ki_protection
-    async def pause(self, ref: ActorRef[Any], reason: str) -> None:
-        """Let a mailbox begin no turn; durable when this returns."""
-        self.refuse_in_turn("pause", "do it from outside")
-        runtime = self._runtime
-        runtime.intake.check_open()
-        text = storable(reason) if type(reason) is str else ""
-        if not text.strip():
-            raise ValueError(f"pause(reason=...) takes a text that says why; got {reason!r:.80}")
-        runtime.endings.pause(runtime.lives.existing(ref.name), text)
-        runtime.workers.wake()
-        await self._ledger.wait_durable(self._ledger.lsn)
-
-    @trio.lowlevel.enable_ki_protection
-    async def stop(self, ref: ActorRef[Any]) -> None:
-        """Put a stop behind the mail of an actor; durable when this returns."""
-        self.refuse_in_turn("stop", "a turn ends its own actor's life by self.turn.stop()")
-        runtime = self._runtime
-        runtime.intake.check_open()
-        cell = runtime.lives.existing(ref.name)
-        if cell.type:
-            runtime.watches.stop(cell, "")
-            runtime.workers.wake()
-            await self._ledger.wait_durable(self._ledger.lsn)
-
-    @trio.lowlevel.enable_ki_protection
-    async def resume(self, ref: ActorRef[Any]) -> None:
-        """Let a paused mailbox go on, its attempts counted from zero; durable when this returns."""
-        self.refuse_in_turn("resume", "do it from outside")
-        runtime = self._runtime
-        runtime.intake.check_open()
-        cell = runtime.lives.existing(ref.name)
-        cell.paused = ""
-        cell.clear_failure()
-        self._ledger.touch(cell)
-        runtime.cells.consider(cell)
-        runtime.workers.wake()
-        await self._ledger.wait_durable(self._ledger.lsn)
 
 
 class _Ended:

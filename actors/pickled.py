@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar, get_origin
 import trio
 
 from ..mailbox.errors import Undecodable
+from . import abroad
 from .kinds import Form, Inexact, Kind
 
 if TYPE_CHECKING:
@@ -83,6 +84,12 @@ class PickledKind(Kind):
         return data
 
     def lift(self, value: Any, post: Post | None) -> Any:
+        distrusted = abroad.DISTRUSTED.get()
+        if distrusted:
+            raise Undecodable(
+                f"it holds a pickle of node {distrusted!r}, which runs whatever code its maker wrote: "
+                "name that node as Peer(..., allow_pickle=True) if you trust it"
+            )
         try:
             return _cloudpickle().loads(value)
         except (KeyboardInterrupt, trio.Cancelled):

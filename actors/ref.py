@@ -24,6 +24,11 @@ R = TypeVar("R")
 class Post(Protocol):
     """Takes a message somewhere: what a ref needs of its node."""
 
+    @property
+    def name(self) -> str:
+        """The node's own name; empty if it has none."""
+        ...
+
     async def tell(
         self,
         ref: ActorRef[Any],

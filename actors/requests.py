@@ -8,12 +8,14 @@ delivers the answer in one batch; whatever comes later finds no record and is dr
 from __future__ import annotations
 
 import logging
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ..mailbox.envelope import Extra, Flag
 from ..mailbox.errors import Undecodable
-from ..mailbox.records import Callback, Request, Timer, TimerKind, pair_key, unpack
+from ..mailbox.records import Callback, Mark, Outcome, Request, Timer, TimerKind, pair_key, unpack
 from ..mailbox.store import Table
+from .answers import decode_failure, encode_failure
 from .callback import resolve_callback
 from .calling_back import call_back
 from .durations import Seconds, in_seconds
@@ -59,15 +61,20 @@ class Requests:
         assert kind is not None
         then_to = None if then is None else resolve_callback(kind, then, "then")
         failed_to = None if failed is None else resolve_callback(kind, failed, "failed")
-        mail = runtime.sending.make_mail(message, turn.cause, Flag.REQUESTED, {Extra.REQUEST: 0})
+        due = 0 if timeout is None else runtime.now_ns() + int(in_seconds(timeout, "timeout=") * 1e9)
+        away = runtime.away.is_away(ref)
+        make = partial(runtime.away.message, ref) if away else runtime.sending.make_mail
+        mail = make(message, turn.cause, Flag.REQUESTED, {Extra.REQUEST: 0})
         assert mail.extra is not None
         mail.extra[Extra.REQUEST] = mail.number
-        target = runtime.sending.target(ref, message)
-        due = 0 if timeout is None else runtime.now_ns() + int(in_seconds(timeout, "timeout=") * 1e9)
+        target = None if away else runtime.sending.target(ref, message)
 
         def ask() -> None:
-            self.ask(cell, mail, ref.name, then_to, failed_to, due)
-            runtime.sending.deliver_to(target, mail)
+            self.ask(cell, mail, str(ref) if away else ref.name, then_to, failed_to, due)
+            if target is None:
+                runtime.away.put(ref.node, mail)
+            else:
+                runtime.sending.deliver_to(target, mail)
 
         turn.effects.append(ask)
 
@@ -101,11 +108,28 @@ class Requests:
 
     def reply(self, mail: Mail, value: bytes) -> None:
         """The question was answered; `value` is the encoded reply."""
+        if mail.note(Extra.FROM) is not None:
+            self._runtime.away.answer(mail, Outcome.REPLIED, value)
+            return
         self._settle(mail.cause.sender, mail.request, mail.number, value, None)
 
     def fail(self, mail: Mail, failure: Failure) -> None:
         """The question was refused, failed for good, or found nobody."""
+        if mail.note(Extra.FROM) is not None:
+            outcome = Outcome.REFUSED if failure.reason == "refused" else Outcome.FAILED
+            self._runtime.away.answer(mail, outcome, encode_failure(failure))
+            return
         self._settle(mail.cause.sender, mail.request, mail.number, None, failure)
+
+    def settle_from(self, node: str, asker: str, number: int, mark: Mark) -> None:
+        """The answer of another node has come."""
+        if mark.outcome == Outcome.REPLIED:
+            self._settle(asker, number, 0, mark.body, None, node)
+        elif mark.outcome == Outcome.TOO_LARGE:
+            text = "its reply was too large to be sent to another node"
+            self._settle(asker, number, 0, None, Failure("failed", "", text, "", 1), node)
+        else:
+            self._settle(asker, number, 0, None, decode_failure(mark.body), node)
 
     def time_out(self, asker: str, number: int) -> None:
         """The request's time is over."""
@@ -113,7 +137,13 @@ class Requests:
         self._settle(asker, number, number, None, failure)
 
     def _settle(
-        self, asker: str, number: int, cause: int, value: bytes | None, failure: Failure | None
+        self,
+        asker: str,
+        number: int,
+        cause: int,
+        value: bytes | None,
+        failure: Failure | None,
+        node: str = "",
     ) -> None:
         try:
             cell = self._runtime.cells.find(asker)
@@ -135,14 +165,21 @@ class Requests:
         if request.due:
             self._ledger.write(Table.TIMERS, pair_key(request.due, request.timer), None)
         if value is not None:
-            self._answer(cell, request, request.then, value, cause)
+            self._answer(cell, request, request.then, value, cause, node)
         elif failure is not None:
             told = Failure(failure.reason, failure.error, failure.text, request.text, failure.attempts)
-            self._answer(cell, request, request.failed, FAILURE.encode(told), cause)
+            self._answer(cell, request, request.failed, FAILURE.encode(told), cause, node)
 
     def _answer(
-        self, cell: Cell, request: Request, callback: Callback | None, value: bytes, cause: int
+        self,
+        cell: Cell,
+        request: Request,
+        callback: Callback | None,
+        value: bytes,
+        cause: int,
+        node: str,
     ) -> None:
         """Deliver an answer to the asker's own handler, if it named one."""
         if callback is not None:
-            call_back(self._runtime, cell, callback, value, sender=request.to, cause=cause, of=request)
+            sender = request.to
+            call_back(self._runtime, cell, callback, value, sender=sender, cause=cause, of=request, node=node)

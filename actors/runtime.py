@@ -24,8 +24,11 @@ import trio.lowlevel
 from ..mailbox.errors import StoreError, StoreFull
 from ..mailbox.reading import read_counters, read_declared
 from ..mailbox.store import Store
+from .afar import Afar
 from .alarm import Alarm
+from .arrivals import Arrivals
 from .asks import Asks
+from .away import Away
 from .cell import Cell, Phase
 from .cells import Cells
 from .closing import TRY_AGAIN_S
@@ -37,6 +40,7 @@ from .ledger import Ledger
 from .lives import Lives
 from .mail import Mail
 from .marks import Marks
+from .orders import Orders
 from .outside import Outside
 from .pausing import Pausing
 from .requests import Requests
@@ -85,6 +89,7 @@ class Runtime:
         """Everything was committed when the node closed."""
         self._world = world
         self._has_quota = habits.quota is not None
+        self._at_rest = habits.at_rest
         self._nursery: trio.Nursery | None = None
         self._idle = trio.Event()
         self._furnish(habits)
@@ -103,6 +108,7 @@ class Runtime:
         )
         self.alarm = Alarm(self, habits.idle_s)
         self.cells = Cells(self, habits.park_s)
+        self.away = Away(self, habits.peers)
         self.sending = Sending(self)
         self.asks = Asks(self.ledger)
         self.timers = Timers(self)
@@ -112,11 +118,14 @@ class Runtime:
         self.intake = Intake(self.ledger, habits.quota)
         self.lives = Lives(self)
         self.watches = Watches(self)
+        self.arrivals = Arrivals(self)
         self.guarding = Guarding(self)
         if self._has_quota:
             self.ledger.used_bytes = self.store.usage().used
         self.seeds = Seeds(self)
         self.post = Outside(self)
+        self.afar = Afar(self)
+        self.orders = Orders(self)
         self.pausing = Pausing(self)
         self.workers: Workers
 
@@ -133,15 +142,23 @@ class Runtime:
         self._nursery = nursery
         self.workers = Workers(self, nursery)
         self.timers.look()
+        self.workers.closing = self._at_rest
         self.workers.start()
-        nursery.start_soon(self.alarm.run, name="callboard alarm")
-        nursery.start_soon(self.lives.wake_backlog, name="callboard backlog")
+        if not self._at_rest:
+            nursery.start_soon(self.alarm.run, name="callboard alarm")
+            nursery.start_soon(self.lives.wake_backlog, name="callboard backlog")
         await trio.lowlevel.checkpoint()
 
     def start_soon(self, function: Callable[..., Any], *args: object) -> None:
         """Run a task in the node's nursery."""
         assert self._nursery is not None
         self._nursery.start_soon(function, *args)
+
+    @property
+    def nursery(self) -> trio.Nursery:
+        """Where the node's tasks run; those that are left are cancelled when it has closed."""
+        assert self._nursery is not None
+        return self._nursery
 
     def _on_durable(self) -> None:
         if self._has_quota:

@@ -9,6 +9,7 @@ from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from zoneinfo import ZoneInfo
 
+from . import abroad
 from .kinds import INT_MAX, INT_MIN, Exact, Form, Inexact, Kind, Names, check_text, type_of, unsupported
 from .ref import ActorRef
 
@@ -113,10 +114,11 @@ class RefKind(Kind):
         return f"type({variable}) is {names.add(ActorRef)}"
 
     def lower(self, value: Any) -> Any:
-        return (value.name, value.node)
+        return (value.name, value.node or abroad.HOME.get())
 
     def lift(self, value: Any, post: Post | None) -> Any:
-        ref: ActorRef[Any] = ActorRef(value[0], value[1], post)
+        node = "" if post is not None and value[1] == post.name else value[1]
+        ref: ActorRef[Any] = ActorRef(value[0], node, post)
         return ref
 
 

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
+import msgspec
 
 from ..mailbox.names import check_name
+from .addresses import SPAWN, split
 from .errors import NameTaken, NotStorable
+from .ref import ActorRef
 
 if TYPE_CHECKING:
     from .actor import Actor, ActorType
     from .cell import Cell
+    from .mail import Cause, Mail
     from .runtime import Runtime
+    from .turn import Turn
+
+A = TypeVar("A", bound="Actor")
+_encode = msgspec.msgpack.Encoder().encode
 
 
 @attrs.frozen
@@ -31,6 +39,23 @@ class Seeds:
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
 
+    def stage(self, turn: Turn, actor: A, name: str | None) -> ActorRef[A]:
+        """What `turn.spawn` does: check everything now, and spawn with the turn's commit.
+
+        Raises:
+            BadName, NameTaken, NotStorable
+            NoSuchActor: there is no link to that node.
+        """
+        runtime = self._runtime
+        ref: ActorRef[A] = ActorRef(*split(name or ""), runtime.post)
+        if runtime.away.is_away(ref):
+            mail = self.parcel(ref, actor, turn.cause)
+            turn.effects.append(lambda: runtime.away.put(ref.node, mail))
+            return ref
+        seed = self.prepare(actor, name if name is None else ref.name)
+        turn.effects.append(lambda: self.sow(seed, turn.cell))
+        return ActorRef(seed.name, "", runtime.post)
+
     def prepare(self, actor: Actor, name: str | None, *, fresh: bool = False) -> Seed:
         """Check a spawn without doing it.
 
@@ -42,6 +67,39 @@ class Seeds:
         if name is None:
             name = f"{kind.name}/{self._runtime.ledger.next_number():x}"
         seed = Seed(check_name(name), kind, state, fresh)
+        self._check_taken(seed, self._runtime.cells.find(name))
+        return seed
+
+    def parcel(
+        self, ref: ActorRef[Any], actor: Actor, cause: Cause, *, flags: int = 0, fresh: bool = False
+    ) -> Mail:
+        """A spawn for another node, which has to know the type.
+
+        Raises:
+            BadName, NotStorable
+        """
+        kind: ActorType | None = getattr(type(actor), "__callboard__", None)
+        if kind is None:
+            raise NotStorable(f"{actor!r} is not an actor")
+        away = self._runtime.away
+        with away.abroad():
+            state = kind.state.encode(kind.state.check(kind.read(actor)))
+        body = _encode((fresh, state))
+        return away.parcel(check_name(ref.name), SPAWN, body, cause, type=kind.name, flags=flags)
+
+    def prepare_bytes(self, type: str, name: str, state: bytes, *, fresh: bool) -> Seed:
+        """Check a spawn that another node asks for.
+
+        Raises:
+            NameTaken, NotStorable
+            Undecodable: the state is not what the type has here.
+        """
+        kind = self._runtime.types.find(type)
+        if kind is None:
+            why = self._runtime.types.why_not(type)
+            raise NotStorable(f"node {self._runtime.name!r} has no type {type!r}: {why}")
+        kind.state.decode(state, self._runtime.post)
+        seed = Seed(name, kind, state, fresh)
         self._check_taken(seed, self._runtime.cells.find(name))
         return seed
 

@@ -10,7 +10,7 @@ from ..mailbox.errors import Undecodable
 from .burying import bury
 from .cell import Cell, Phase
 from .durations import Seconds, in_seconds
-from .errors import MessageTooLarge, NoSuchActor
+from .errors import MessageTooLarge
 from .handler import Factory
 from .mail import Cause, Mail, size_of
 from .marks import is_text
@@ -49,11 +49,7 @@ class Sending:
         size = size_of(message)
         if size > MAX_BODY:
             size = len(message.body())
-            if size > MAX_BODY:
-                raise MessageTooLarge(
-                    f"{message.spec.name} has a body of {size} bytes and {MAX_BODY} is the most: "
-                    "send a reference to the data, or split it"
-                )
+            check_size(message, size)
         return Mail(self._ledger.next_number(), message, cause, flags, extra, size=size)
 
     def target(self, ref: ActorRef[Any], message: Message[Any, Any]) -> Where:
@@ -66,7 +62,6 @@ class Sending:
             check_message(message)
         cell = self._active.get(ref.name)
         if cell is None:
-            self.check_node(ref)
             cell = self._runtime.cells.find(ref.name)
             if cell is None:
                 return ref.name
@@ -109,15 +104,6 @@ class Sending:
 
         return apply
 
-    def check_node(self, ref: ActorRef[Any]) -> None:
-        """Refuse a ref to another node.
-
-        Raises:
-            NoSuchActor: this node has no links.
-        """
-        if ref.node and ref.node != self._runtime.name:
-            raise NoSuchActor(f"{ref} is on node {ref.node!r}, and this node has no link to it")
-
     def deliver_to(self, where: Where, mail: Mail) -> None:
         """Put a message into a mailbox, which is made if there is none, with the open batch."""
         if isinstance(where, str):
@@ -134,6 +120,19 @@ class Sending:
     def bury_bytes(self, raw: bytes, box: str, text: str) -> None:
         """Write bytes that no mailbox can take as a dead letter."""
         bury(self._ledger, raw, box, "", "undecodable", Undecodable(text))
+
+
+def check_size(message: Message[Any, Any], size: int) -> None:
+    """Refuse a body that is too large.
+
+    Raises:
+        MessageTooLarge: it is.
+    """
+    if size > MAX_BODY:
+        raise MessageTooLarge(
+            f"{message.spec.name} has a body of {size} bytes and {MAX_BODY} is the most: "
+            "send a reference to the data, or split it"
+        )
 
 
 def check_key(key: object) -> None:

@@ -49,13 +49,15 @@ class Shape:
 
     __slots__ = (
         *("_complete", "_defaults", "_partial", "_place"),
-        *("bound", "check", "decode", "encode", "kinds", "live", "names", "notes"),
+        *("bound", "check", "decode", "encode", "kinds", "live", "names", "native", "notes"),
     )
 
     names: tuple[str, ...]
     """In the order of the values."""
     live: bool
     """Every annotation is deeply immutable: checked values may be shared instead of encoded."""
+    native: bool
+    """msgspec writes the values as they are: their bytes mean the same everywhere."""
     check: Check
     """Return the values, ints converted where floats are annotated; raises NotStorable."""
     encode: Callable[[tuple[Any, ...]], bytes]
@@ -119,6 +121,7 @@ class Shape:
         self.encode = _encoder(self.names, kinds)
         self.decode = _decoder(fields, kinds, self._place)
         self.live = all(kind.immutable for kind in kinds)
+        self.native = all(kind.native for kind in kinds)
         self.bound = _bound(self.names, kinds)
         # The notes let go of their scopes, and of the defining function's frame with them.
         self.notes = tuple(Note(annotation) for annotation, _ in pairs)

@@ -48,22 +48,26 @@ class Timers:
 
     def set(self, cell: Cell, mail: Mail, due: int, key: str | None) -> None:
         """Arm a timer for a message; an earlier one under the same key is discarded."""
+        self.set_for(cell.name, mail, due, key)
+        if self._probe is not None:
+            self._probe.timer_set(cell, mail, due)
+
+    def set_for(self, to: str, mail: Mail, due: int, key: str | None) -> None:
+        """The same for an address, which may be on another node."""
         ledger = self._ledger
         number = ledger.next_number()
         setter = mail.cause.sender
         if key is not None:
-            self.cancel(setter, cell.name, key)
+            self.cancel(setter, to, key)
             mail.flags |= Flag.KEYED
             mail.extra = {**(mail.extra or {}), Extra.TIMER: [due, number], Extra.TIMER_KEY: key}
             holder = Keyed(due, number, fired=False)
-            ledger.write_record(Table.KEYED, timer_key(setter, cell.name, key), holder)
-        record = Timer(TimerKind.MESSAGE, cell.name, setter, key or "", mail.encode(), 0, b"")
+            ledger.write_record(Table.KEYED, timer_key(setter, to, key), holder)
+        record = Timer(TimerKind.MESSAGE, to, setter, key or "", mail.encode(), 0, b"")
         self.arm(due, number, record)
         ledger.open.bytes += len(record.envelope)
         ledger.counters.accepted += 1
         ledger.counters.scheduled += 1
-        if self._probe is not None:
-            self._probe.timer_set(cell, mail, due)
 
     def arm(self, due: int, number: int, record: Timer) -> None:
         """Write a timer record with the open batch."""
@@ -189,10 +193,23 @@ class Timers:
             if self.is_void_key(record_key, number):
                 ledger.counters.discarded += 1
                 return
+            if "@" in timer.to:
+                # What has left for another node cannot be taken back: its key is free.
+                ledger.write(Table.KEYED, record_key, None)
+                self._leave(timer.to, mail)
+                return
             ledger.write_record(Table.KEYED, record_key, Keyed(due, number, fired=True))
+        if "@" in timer.to:
+            self._leave(timer.to, mail)
+            return
         if self._probe is not None:
             self._probe.timer_fired(timer.to, mail, due)
         try:
             runtime.sending.deliver(timer.to, mail)
         except Undecodable as error:
             runtime.sending.bury_bytes(timer.envelope, timer.to, str(error))
+
+    def _leave(self, to: str, mail: Mail) -> None:
+        """Put a message for another node into its outbox; it was counted when its timer was set."""
+        self._ledger.counters.accepted -= 1
+        self._runtime.away.put(to.partition("@")[2], mail)

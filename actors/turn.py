@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import msgspec
 
 from ..mailbox.identity import COUNT_BITS
+from .addresses import split
 from .callback import resolve_callback
 from .durations import Seconds
 from .errors import NotInTurn, TurnOver
@@ -23,6 +24,7 @@ from .mail import Cause, Mail
 from .marks import check_same
 from .ref import ActorRef
 from .sending import check_key
+from .turnlog import log_of
 
 if TYPE_CHECKING:
     from .actor import Actor
@@ -70,8 +72,8 @@ class Turn(msgspec.Struct, eq=False):
     @property
     def sender(self) -> ActorRef[Any] | None:
         """The actor whose turn sent the message; None if it came from outside."""
-        name = self.mail.cause.sender
-        return ActorRef(name, "", self._runtime.post) if name else None
+        name, node = split(self.mail.cause.sender)
+        return ActorRef(name, node, self._runtime.post) if name else None
 
     @property
     def sent_at(self) -> datetime:
@@ -98,14 +100,7 @@ class Turn(msgspec.Struct, eq=False):
     def log(self) -> logging.LoggerAdapter[logging.Logger]:
         """A logger whose records carry `actor`, `actor_type`, `handler`, `msg_id` and `attempt`."""
         if self._log is None:
-            facts = {
-                "actor": self.cell.name,
-                "actor_type": self.cell.type,
-                "handler": self.mail.handler,
-                "msg_id": self.mail.number,
-                "attempt": self.attempt,
-            }
-            self._log = logging.LoggerAdapter(logging.getLogger("callboard.actor"), facts)
+            self._log = log_of(self)
         return self._log
 
     async def effect_key(self) -> str:
@@ -141,7 +136,7 @@ class Turn(msgspec.Struct, eq=False):
         """
         self.check_open()
         check_key(key)
-        receiver = to.name if to is not None else self.cell.name
+        receiver = self.cell.name if to is None else str(to) if self._runtime.away.is_away(to) else to.name
         setter, timers = self.cell.name, self._runtime.timers
         self.effects.append(lambda: timers.cancel(setter, receiver, key))
 
@@ -178,17 +173,16 @@ class Turn(msgspec.Struct, eq=False):
 
         Args:
             actor: the new actor; if one of its type lives at the name, that one's state wins.
-            name: its address; a free one is made up if not given.
+            name: its address, `name` or `name@node`; a free one is made up if not given. What another node
+                cannot spawn becomes a dead letter there.
 
         Raises:
             NameTaken: an actor of another type lives there.
             BadName: the name cannot be an address.
+            NoSuchActor: this node has no link to that node.
         """
         self.check_open()
-        runtime = self._runtime
-        seed = runtime.seeds.prepare(actor, name)
-        self.effects.append(lambda: runtime.seeds.sow(seed, self.cell))
-        return ActorRef(seed.name, "", runtime.post)
+        return self._runtime.seeds.stage(self, actor, name)
 
     def stop(self) -> None:
         """End this actor's life with this turn's commit: its state goes, its mail waits `park`."""
@@ -211,19 +205,27 @@ class Turn(msgspec.Struct, eq=False):
         self.check_open()
         assert self.cell.kind is not None
         callback = resolve_callback(self.cell.kind, then, "then")
-        self._runtime.cells.find(ref.name)  # a damaged record is found here, where a turn may fail
-        self.effects.append(lambda: self._runtime.watches.begin(self, ref.name, callback))
+        target = self._address(ref)
+        self.effects.append(lambda: self._runtime.watches.begin(self, target, callback))
 
     def stop_with(self, ref: ActorRef[Any]) -> None:
         """End this actor's life, too, when another one's ends, however it does; at once if it has."""
         self.check_open()
-        self._runtime.cells.find(ref.name)
-        self.effects.append(lambda: self._runtime.watches.begin(self, ref.name, None))
+        target = self._address(ref)
+        self.effects.append(lambda: self._runtime.watches.begin(self, target, None))
 
     def unwatch(self, ref: ActorRef[Any]) -> None:
         """Take back `watch` and `stop_with`; what is in the mailbox already still comes."""
         self.check_open()
-        self.effects.append(lambda: self._runtime.watches.end(self.cell, ref.name))
+        target = self._address(ref)
+        self.effects.append(lambda: self._runtime.watches.end(self, target))
+
+    def _address(self, ref: ActorRef[Any]) -> str:
+        """Whom a ref means, as it is written down."""
+        if self._runtime.away.is_away(ref):
+            return str(ref)
+        self._runtime.cells.find(ref.name)  # a damaged record is found here, where a turn may fail
+        return ref.name
 
     def send(
         self,
@@ -238,6 +240,11 @@ class Turn(msgspec.Struct, eq=False):
         if self.over or self.starting:
             self.check_open()
         runtime = self._runtime
+        if ref.node and runtime.away.is_away(ref):
+            self.effects.append(
+                runtime.away.staged_tell(ref, message, self.cause, delay=delay, key=key, id=id)
+            )
+            return
         target = runtime.sending.target(ref, message)
         if not delay and key is None and id is None:
             self.effects.append((target, runtime.sending.make_mail(message, self._cause or self.cause)))

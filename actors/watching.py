@@ -11,16 +11,18 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 import attrs
+import msgspec
 import trio
 
 from ..mailbox.envelope import Codec, Envelope
 from ..mailbox.errors import Undecodable
-from ..mailbox.records import Callback, Watch, name_key, unpack, watch_key
+from ..mailbox.records import Callback, Watch, away_watch_key, name_key, unpack, watch_key
 from ..mailbox.store import Table, after_prefix
 from .actor import Actor
+from .addresses import ENDED, STOP as STOP, UNWATCH, WATCH, split
 from .calling_back import call_back
 from .exits import Exit
-from .mail import from_envelope
+from .mail import Cause, from_envelope
 from .ref import ActorRef
 from .shape import Reply
 
@@ -31,9 +33,10 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("callboard.node")
 
-STOP = "$stop"
-"""The handler that every actor has and no class: it ends the actor's life."""
+_encode = msgspec.msgpack.Encoder().encode
 DIGEST = 16
+UNTIL_ENDED = _encode((0, False))
+"""What a watch from outside a turn says."""
 
 
 @attrs.frozen
@@ -63,16 +66,76 @@ class Watches:
         """Have the actor of a turn hear of the end of the life at a name, or stop with it."""
         cell, cause = turn.cell, turn.cause
         watch = Watch(target, cell.name, cell.life, then, turn.mail.number, cause.root, cause.trace)
-        if self._lives(target):
-            key = watch_key(target, cell.box, stops=then is None)
+        key = watch_key(target, cell.box, stops=then is None)
+        name, node = split(target)
+        if node:
+            # Here lies whom to tell, over there whom to send word to.
+            away = self._runtime.away
+            self._ledger.write_record(Table.WATCHES, key, watch)
+            away.put(node, away.parcel(name, WATCH, _encode((cell.life, then is None)), cause))
+        elif self._lives(target):
             self._ledger.write_record(Table.WATCHES, key, watch)
         else:
             self._tell(watch, None)
 
-    def end(self, watcher: Cell, target: str) -> None:
-        """Forget what the actor at a cell asked about a name."""
+    def end(self, turn: Turn, target: str) -> None:
+        """Forget what the actor of a turn asked about a name."""
         for stops in (False, True):
-            self._ledger.write(Table.WATCHES, watch_key(target, watcher.box, stops=stops), None)
+            self._ledger.write(Table.WATCHES, watch_key(target, turn.cell.box, stops=stops), None)
+        name, node = split(target)
+        if node:
+            away = self._runtime.away
+            away.put(node, away.parcel(name, UNWATCH, b"", turn.cause))
+
+    # Between nodes.
+
+    def begin_away(self, target: str, watcher: str, life: int, envelope: Envelope, *, stops: bool) -> None:
+        """Send word to an actor of another node, or to somebody outside there, when a life here ends."""
+        watch = Watch(target, watcher, life, None, envelope.cause, envelope.root, envelope.trace)
+        key = away_watch_key(target, watcher, life if watcher[0] == "@" else 0, stops=stops)
+        if self._lives(target):
+            self._ledger.write_record(Table.WATCHES, key, watch)
+        else:
+            self._send_word(watch, None, stops=stops)
+
+    def end_away(self, target: str, watcher: str) -> None:
+        """An actor of another node does not ask any more."""
+        for stops in (False, True):
+            self._ledger.write(Table.WATCHES, away_watch_key(target, watcher, 0, stops=stops), None)
+
+    def _send_word(self, watch: Watch, exit: Exit | None, *, stops: bool) -> None:
+        away = self._runtime.away
+        name, node = split(watch.watcher)
+        with away.abroad():
+            value = TERMINATED.encode(Terminated(ActorRef(watch.target), exit))
+        cause = Cause(watch.target, self._ledger.now_ns(), 0, 0, watch.trace)
+        away.put(node, away.parcel(name, ENDED, _encode((watch.life, stops, value)), cause))
+
+    def ended_away(
+        self, target: str, watcher: str, life: int, node: str, value: bytes, *, stops: bool
+    ) -> None:
+        """Word has come that a life on another node has ended; it is heard by whoever still asks."""
+        cell = self._runtime.cells.find(watcher)
+        if cell is None:
+            return
+        key = watch_key(target, cell.box, stops=stops)
+        found = self._ledger.read(Table.WATCHES, key)
+        watch = None if found is None else unpack(Watch, found)
+        if watch is None or watch.life != life:
+            return
+        self._ledger.write(Table.WATCHES, key, None)
+        if cell.life != life or not cell.type:
+            return
+        if watch.then is None:
+            self.stop(cell, target, watch)
+        else:
+            call_back(
+                *(self._runtime, cell, watch.then, value),
+                sender=target,
+                cause=watch.cause,
+                of=watch,
+                node=node,
+            )
 
     def _lives(self, name: str) -> bool:
         cell = self._runtime.cells.find(name)
@@ -108,7 +171,11 @@ class Watches:
         for key, value in self._watching(name):
             self._ledger.write(Table.WATCHES, key, None)
             try:
-                self._tell(unpack(Watch, value), exit)
+                watch = unpack(Watch, value)
+                if "@" in watch.watcher:
+                    self._send_word(watch, exit, stops=bool(key[-1]))
+                else:
+                    self._tell(watch, exit)
             except Undecodable as error:
                 log.warning("one who watches %s does not hear of its end: %s", name, error)
         for waiter in self._outside.pop(name, ()):

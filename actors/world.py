@@ -51,3 +51,6 @@ class Habits:
     park_s: float | None = 3600.0
     keep_ids_s: float = 86400.0
     quota: int | None = None
+    at_rest: bool = False
+    """Take things in and write them down, and begin no turn and fire no timer; for `open_at_rest`."""
+    peers: frozenset[str] = frozenset()

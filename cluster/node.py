@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from ..actors.runtime import Runtime
     from ..mailbox.store import Store, Usage
     from ..mailbox.writer import WriterStatistics
+    from .links import Links
 
 A = TypeVar("A", bound=Actor)
 
@@ -33,12 +34,14 @@ class NodeStatistics:
     accepted: int
     """Messages taken in since the store was made."""
     handled: int
+    sent: int
+    """Messages that other nodes have taken over."""
     died: int
     """Messages that are dead letters now."""
     discarded: int
     """Timers that were cancelled or replaced, and dead letters that were dropped."""
     queued: int
-    """Messages in mailboxes; accepted = handled + queued + scheduled + died + discarded (G4)."""
+    """In mailboxes and outboxes; accepted = handled + sent + queued + scheduled + died + discarded (G4)."""
     scheduled: int
     """Messages that wait as timers."""
     oldest_dead: int
@@ -67,6 +70,8 @@ class Node:
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
         self._office = Office(runtime)
+        self.links: Links | None = None
+        """What joins it to other nodes; None if it was given no peers."""
 
     @property
     def dead(self) -> Office:
@@ -129,11 +134,11 @@ class Node:
 
     async def pause(self, ref: ActorRef[Any], reason: str = "paused by hand") -> None:
         """Let a mailbox take mail but begin no turn, until `resume`; durable when this returns."""
-        await self._runtime.post.pause(ref, reason)
+        await self._runtime.orders.pause(ref, reason)
 
     async def resume(self, ref: ActorRef[Any]) -> None:
         """Let a paused mailbox go on, its attempts counted from zero; durable when this returns."""
-        await self._runtime.post.resume(ref)
+        await self._runtime.orders.resume(ref)
 
     async def pause_type(self, kind: type[Actor] | str, reason: str = "paused by hand") -> None:
         """Let all actors of a type, those yet to be spawned among them, take mail but begin no turn.
@@ -185,6 +190,8 @@ class Node:
             NodeClosed: the node was closed meanwhile.
         """
         self._runtime.intake.check_open()
+        if self._runtime.away.is_away(ref):
+            return await self._runtime.afar.watch(ref)
         return await self._runtime.watches.wait(ref.name)
 
     async def stop(self, ref: ActorRef[Any]) -> None:
@@ -195,7 +202,7 @@ class Node:
         Raises:
             NoSuchActor: there is no mailbox of this name.
         """
-        await self._runtime.post.stop(ref)
+        await self._runtime.orders.stop(ref)
 
     def statistics(self) -> NodeStatistics:
         """What the node is doing now."""
@@ -205,6 +212,7 @@ class Node:
         return NodeStatistics(
             accepted=counters.accepted,
             handled=counters.handled,
+            sent=counters.sent,
             died=counters.died,
             discarded=counters.discarded,
             queued=counters.queued,

@@ -10,7 +10,7 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Unpack
 
 import trio
 
@@ -27,6 +27,8 @@ from ..mailbox.opening import open_disk
 from ..mailbox.writer import Writer
 from ..supervision.failing import decide
 from ..supervision.running import TreeGaveUp
+from .control import attend
+from .joining import Joining, Plan
 from .node import Node
 
 if TYPE_CHECKING:
@@ -49,20 +51,20 @@ async def open_node(
     roundtrip: bool = False,
     schedule: Schedule | None = None,
     seed: int | None = None,
+    **joining: Unpack[Joining],
 ) -> AsyncGenerator[Node]:
     """Open a store and run its actors until the block is left.
 
-    Leaving the block takes nothing more in, lets turns in hand finish for `drain`
-    seconds, cancels the rest at no cost to their messages, commits, and closes. Being
-    killed instead is as correct: the next opening goes on where the last commit was. A
-    handler that shields itself from cancellation, or waits for a thread, is waited for.
+    Leaving the block takes nothing more in, lets turns in hand finish for `drain` seconds, cancels the rest
+    at no cost to their messages, commits, and closes. Being killed instead is as correct. A handler that
+    shields itself from cancellation, or waits for a thread, is waited for.
 
     Args:
         store: a directory, made if it is not there; or a store object, for tests.
         name: the node's own name; fixed in the store at its first use.
         types: the actor classes to use; by default all imported subclasses of `Actor`.
         speculation: whether turns may run ahead of the disk (G6); results are equal.
-        drain: seconds that turns in hand may take when the node closes.
+        drain: seconds that turns in hand, and mail for other nodes, may take when the node closes.
         idle: seconds after which an idle actor leaves memory.
         park: seconds that mail of a mailbox without an actor waits; None for ever.
         keep_ids: seconds that an `id=` and its reply are kept.
@@ -70,13 +72,13 @@ async def open_node(
         roundtrip: encode every hop and re-decode every state, to show what would differ.
         schedule: who is next; first come, first served by default.
         seed: of the jitter between attempts; random by default.
+        joining: `peers=`, `listen=` and more, for a node that others reach; see `Joining`.
 
     Raises:
-        StoreInUse: another node holds the store.
-        NotAStore, StoreDamaged, StoreTooNew, StoreUnavailable, WrongNode, BadName: see `mailbox.errors`.
-        DefinitionError: an annotation of an actor class mentions a name that does not exist.
-        StoreFailed: the disk failed while the node ran.
+        StoreInUse, NotAStore, StoreDamaged, StoreTooNew, WrongNode, ClusterError: see `errors`.
+        DefinitionError, StoreFailed: an annotation mentions a name that does not exist; the disk failed.
     """
+    plan = Plan(name, joining)
     habits = Habits(
         speculation=speculation,
         roundtrip=roundtrip,
@@ -84,12 +86,17 @@ async def open_node(
         park_s=None if park is None else in_seconds(park, "park="),
         keep_ids_s=in_seconds(keep_ids, "keep_ids="),
         quota=_check_quota(quota),
+        peers=plan.others,
     )
     drain_s = in_seconds(drain, "drain=")
-    world = _world(types, schedule, seed)
-    opened = _open_store(store, name, world.now_ns)
+    world = real_world(types, schedule, seed)
+    opened = open_store(store, name, world.now_ns)
     async with run_runtime(opened, world, habits, drain_s) as runtime:
-        yield Node(runtime)
+        node = Node(runtime)
+        if isinstance(opened, DiskStore) and not _is_virtual():
+            attend(runtime, node, opened.path)
+        async with plan.joined(node, drain_s):
+            yield node
 
 
 @asynccontextmanager
@@ -110,11 +117,9 @@ def _check_quota(quota: int | None) -> int | None:
     return quota
 
 
-def _world(types: list[type[Actor]] | None, schedule: Schedule | None, seed: int | None) -> World:
+def real_world(types: list[type[Actor]] | None, schedule: Schedule | None, seed: int | None) -> World:
     """The real world, but for its time where trio's clock is virtual."""
-    # Asked for by name, since trio.testing would load pytest with it.
-    testing = sys.modules.get("trio.testing")
-    virtual = testing is not None and isinstance(trio.lowlevel.current_clock(), testing.MockClock)
+    virtual = _is_virtual()
     return World(
         now_ns=_virtual_now if virtual else time.time_ns,
         clock=trio.current_time,
@@ -125,6 +130,13 @@ def _world(types: list[type[Actor]] | None, schedule: Schedule | None, seed: int
         decide=decide,
         longest_nap_s=float("inf") if virtual else LONGEST_NAP_S,
     )
+
+
+def _is_virtual() -> bool:
+    """Whether trio's clock is a test's own."""
+    # Asked for by name, since trio.testing would load pytest with it.
+    testing = sys.modules.get("trio.testing")
+    return testing is not None and isinstance(trio.lowlevel.current_clock(), testing.MockClock)
 
 
 def _writer(store: Store) -> Writer:
@@ -181,7 +193,13 @@ def sole(group: BaseExceptionGroup[BaseException]) -> BaseException:
     return sole(first) if is_group(first) else first
 
 
-def _open_store(store: str | Path | Store, name: str, now_ns: Callable[[], int]) -> Store:
+def open_store(store: str | Path | Store, name: str, now_ns: Callable[[], int]) -> Store:
+    """The store at a path, or the one that was given.
+
+    Raises:
+        StoreError: one of its kinds.
+        TypeError: it is neither.
+    """
     if not isinstance(store, str | Path | DiskStore | MemoryStore):
         raise TypeError(f"a store is given as the path of its directory; got {store!r:.80}")
     if isinstance(store, str | Path):

@@ -9,13 +9,14 @@ is crash-only.
 from __future__ import annotations
 
 import functools
+import importlib
 import inspect
 import os
 import signal
 import sys
 import traceback
 from collections.abc import Awaitable, Callable, Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -27,6 +28,7 @@ from ..mailbox.store import Store
 from ..supervision.running import TreeGaveUp
 from .node import Node
 from .opening import open_node, sole
+from .orders import Attendance, Order, attended, take_order
 
 Main = Callable[[Node], Awaitable[object]]
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -40,6 +42,10 @@ def run(main: Main, *, store: str | Path, **options: Any) -> None:
     A first run says on stderr where the store is, a later one what it resumed. When
     `main` returns, the node goes on until nobody can have a turn, then closes.
 
+    In a process that `callboard run --nodes` or `cluster.launching.launch` has started, the launcher decides
+    on store, name, peers and address, whatever is given here: the program is the same for all nodes. Such a
+    node also goes on when `main` has returned, for the others, until the launcher stops it or is gone.
+
     Args:
         main: an async function that takes the node.
         store: a directory, made if it is not there.
@@ -50,11 +56,15 @@ def run(main: Main, *, store: str | Path, **options: Any) -> None:
             start, with the report of what led there on stderr.
         TypeError: `main` is not an async function.
         RuntimeError: this is not the main thread, which alone hears signals.
+        LaunchFailed: the process was started by a launched node, not by the launcher.
         Exception: whatever `main` or `open_node` raised.
     """
     _check(main)
+    order = take_order()
+    if order is not None:
+        store, options = order.store, order.options(options)
     try:
-        received = trio.run(_run, main, store, options)
+        received = trio.run(_run, main, store, options, order)
     except (TreeGaveUp, BaseExceptionGroup) as error:
         found = sole(error) if isinstance(error, BaseExceptionGroup) else error
         if not isinstance(found, TreeGaveUp):
@@ -83,17 +93,47 @@ def _check(main: object) -> None:
         ) from None
 
 
-async def _run(main: Main, store: str | Path, options: dict[str, Any]) -> int:
+def run_named(module: str, function: str) -> None:
+    """Run a function of a module as a launched node's program; one that is not async calls `run` itself.
+
+    Raises:
+        TypeError: it is no function.
+    """
+    found: Any = getattr(importlib.import_module(module), function, None)
+    if not callable(found):
+        raise TypeError(f"there is no function {function!r} in the module {module!r}")
+    if inspect.iscoroutinefunction(found):
+        run(found, store=f"{module}.store")
+    else:
+        found()
+
+
+async def _run(main: Main, store: str | Path, options: dict[str, Any], order: Order | None) -> int:
     async with open_node(store, **options) as node:
         _greet(node.store, store)
+        attendance: Attendance | None = None
         with trio.CancelScope() as scope, _signals(scope) as received:
-            await main(node)
-            await node.wait_idle()
+            if order is None:
+                await _go(main, node)
+            else:
+                try:
+                    async with attended(order, node) as attendance:
+                        await _go(main, node)
+                        await attendance.finish()
+                except BaseExceptionGroup as group:
+                    raise sole(group) from None
+        if attendance is not None and attendance.done:
+            return 0
         if received:
             _say(f"{signal.Signals(received[0]).name}: finishing the turns in hand; once more to end at once")
     if received:
         _say("stopped cleanly; what was waiting goes on at the next start")
     return received[0] if received else 0
+
+
+async def _go(main: Main, node: Node) -> None:
+    await main(node)
+    await node.wait_idle()
 
 
 def _greet(opened: Store, path: str | Path) -> None:
@@ -121,8 +161,9 @@ def _count(number: int, noun: str) -> str:
 
 
 def _say(text: str) -> None:
-    sys.stderr.write(f"callboard: {text}\n")
-    sys.stderr.flush()
+    with suppress(OSError):  # whoever read it may be gone, and that must not end a node
+        sys.stderr.write(f"callboard: {text}\n")
+        sys.stderr.flush()
 
 
 @contextmanager

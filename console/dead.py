@@ -22,7 +22,7 @@ from .viewing import json_option, looking, now_ns, standing_still, store_option
 
 @click.group("dead")
 def dead_group() -> None:
-    """Look at messages that were given up."""
+    """Look at messages that were given up, and replay, redirect or drop them."""
 
 
 @dead_group.command("ls")
@@ -59,13 +59,13 @@ def list_command(
 def _put_letters(store: Store, wanted: Wanted, as_json: bool) -> int:  # noqa: FBT001 - handed through
     """Show letters one by one; returns how many cannot be read."""
     seen = shown = damaged = 0
-    table = _table()
+    table = letter_table()
     for page in _pages(store):
         views = [view for view in page if wanted.fits(view)]
         seen += len(page)
         shown += len(views)
         damaged += sum(bool(view.problem) for view in views)
-        put(*(_json_lines(views) if as_json else _text_lines(table, views)))
+        put(*(_json_lines(views) if as_json else letter_lines(table, views)))
     if not as_json:
         say(_summary(seen, shown))
     return damaged
@@ -131,7 +131,8 @@ def _summary(seen: int, shown: int) -> str:
     return f"{text}; callboard dead show NUMBER has the traceback" if shown else text
 
 
-def _table() -> TextTable:
+def letter_table() -> TextTable:
+    """The columns in which letters are listed."""
     columns = [
         Column("NUMBER", right=True),
         Column("MAILBOX", elastic=True),
@@ -145,7 +146,8 @@ def _table() -> TextTable:
     return TextTable(columns, width=line_width())
 
 
-def _text_lines(table: TextTable, views: list[DeadView]) -> Iterator[str]:
+def letter_lines(table: TextTable, views: list[DeadView]) -> Iterator[str]:
+    """Letters, one to a line."""
     now = now_ns()
     return table.page([_row(view, now) for view in views])
 

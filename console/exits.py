@@ -4,7 +4,7 @@
 1    it failed, or problems were found
 2    the command was not understood (click's own)
 3    there is no such actor, message or dead letter
-4    the store cannot be reached: missing, locked, or refused by the system
+4    the store, or its node, cannot be reached: missing, locked, or refused by the system
 5    the store is damaged, or of a newer release
 6    refused: something else has to be done first
 70   run: the supervision tree gave up, or did not start; the report is on stderr, no mail is lost
@@ -16,8 +16,10 @@ from enum import IntEnum
 from typing import Final
 
 from ..actors.errors import NoSuchActor, Refusal
+from ..cluster.commands import NodeUnreachable
 from ..mailbox.errors import (
     CallboardError,
+    CopyRefused,
     StoreDamaged,
     StoreError,
     StoreForked,
@@ -46,6 +48,10 @@ class NotFound(CallboardError):
     """What was named is not in the store."""
 
 
+class Declined(CallboardError):
+    """It is not done as long as something else is not."""
+
+
 class ProblemsFound(CallboardError):
     """Some of what was to be shown cannot be read; the rest was shown."""
 
@@ -53,9 +59,9 @@ class ProblemsFound(CallboardError):
 _CODES: Final[tuple[tuple[tuple[type[CallboardError], ...], Exit], ...]] = (
     ((NotFound, NoSuchActor), Exit.NOT_FOUND),
     ((StoreDamaged, StoreTooNew, Undecodable), Exit.DAMAGED),
-    ((WrongNode, Refusal), Exit.REFUSED),
+    ((WrongNode, CopyRefused, Refusal, Declined), Exit.REFUSED),
     ((StoreForked,), Exit.FAILED),
-    ((StoreError,), Exit.UNREACHABLE),
+    ((StoreError, NodeUnreachable), Exit.UNREACHABLE),
 )
 """The first line that fits decides, so a kind stands before the kind it is one of."""
 

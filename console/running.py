@@ -6,6 +6,7 @@ from pathlib import Path
 from types import ModuleType
 
 import click
+from click.core import ParameterSource
 
 from ..mailbox.errors import BadName, StoreError
 from .exits import Exit
@@ -24,16 +25,54 @@ from .terminal import safe, say
     metavar="PATH",
     help="The store's directory, made if it is not there; by default FILE.store beside FILE.PY.",
 )
-def run_command(target: str, store: Path | None) -> None:
+@click.option(
+    "--nodes",
+    metavar="N|NAMES",
+    help="Run so many nodes, called a, b, c…, or those of these names (a comma between them), linked to one "
+    "another; each is a process with a store of its own.",
+)
+@click.option(
+    "--folder",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="With --nodes: where the stores are; by default FILE.nodes beside FILE.PY.",
+)
+@click.option("--restart", is_flag=True, help="With --nodes: start a node again that has crashed.")
+@click.option("--tcp", is_flag=True, help="With --nodes: link them by TCP on loopback, not by Unix sockets.")
+@click.pass_context
+def run_command(
+    ctx: click.Context,
+    target: str,
+    store: Path | None,
+    nodes: str | None,
+    folder: Path | None,
+    *,
+    restart: bool,
+    tcp: bool,
+) -> None:
     """Run the async function main(node) of a Python file.
 
     The node runs until main returns and no mail can be handled any more. SIGINT and SIGTERM let the
     turns in hand finish; a second one ends the process at once. Either way nothing is lost, and the
     next run goes on. If the supervision tree gives up, stderr has a report of what led there, and the
     exit code is 70.
+
+    With --nodes, several nodes run the same function, which can tell by node.name which one it is in.
+    Their output comes line by line with the name before it. They end when main has returned in all of them.
     """
     path, name = split_target(target)
-    module = _loaded(path)
+    if nodes is not None:
+        if ctx.get_parameter_source("store") is ParameterSource.COMMANDLINE:
+            raise click.UsageError(
+                "with --nodes there is a store for each node: say --folder instead of --store"
+            )
+        from .launching import run_nodes
+
+        where = folder or path.with_suffix(".nodes")
+        raise click.exceptions.Exit(run_nodes(target, nodes, where, restart=restart, tcp=tcp))
+    if folder or restart or tcp:
+        raise click.UsageError("--folder, --restart and --tcp are for several nodes: add --nodes 3")
+    module = loaded(path)
     main = find_main(module, name)
     from ..cluster.running import run  # trio and the runtime are loaded only where a node runs
 
@@ -51,7 +90,12 @@ def default_store(path: Path) -> Path:
     return path.with_suffix(".store")
 
 
-def _loaded(path: Path) -> ModuleType:
+def loaded(path: Path) -> ModuleType:
+    """A program's module; if it cannot be loaded, its traceback is shown.
+
+    Raises:
+        click.exceptions.Exit: it raised something.
+    """
     try:
         return load(path)
     except (click.ClickException, KeyboardInterrupt):

@@ -51,6 +51,16 @@ def count(number: int, noun: str, *, plural: str = "", more: bool = False) -> st
     return f"{number:,}+ {many}" if more else f"{number:,} {noun if number == 1 else many}"
 
 
+def size(bytes: int) -> str:
+    """A number of bytes: `812 B`, `4.1 MB`; in powers of ten, as disks are sold."""
+    amount = float(bytes)
+    for unit in ("B", "kB", "MB", "GB"):
+        if amount < 999.5:
+            return f"{amount:.1f} {unit}" if amount < 9.95 and unit != "B" else f"{amount:.0f} {unit}"
+        amount /= 1000
+    return f"{amount:.1f} TB"
+
+
 def value(data: Any, most: int = MOST) -> str:
     """A decoded value in one line, much as Python writes it, bytes in hex; cut off where it is long."""
     return safe(_cut(_write(data, most), most))

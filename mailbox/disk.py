@@ -13,32 +13,38 @@ import os
 from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, Final, NoReturn, TypeVar
+from typing import Any, Final, NoReturn, TypeVar, cast
 
 import attrs
 import lmdb
+from lmdb import verify
 
-from . import faults, fork, meta, preflight
+from . import anatomy, faults, fork, meta, preflight
 from .errors import StoreDamaged, StoreError, StoreFailed, StoreFull
 from .identity import Identity
 from .lock import StoreLock, refused_opening
-from .snapshot import DiskSnapshot
+from .snapshot import DiskSnapshot, SingleReads
 from .store import Snapshot, Table, Usage, Writes
 
 MAP_SIZE: Final = 64 << 30
 """Address space reserved for the file at first; it costs no disk, and grows when it is used up."""
-_MAP_STEP: Final = 1 << 20
 _ATTEMPTS: Final = 100
 """How often a read is tried that a growing map or a crowd of readers ended."""
 _VERSION: Final[dict[str, Any]] = {"lib_version": 0} if int(lmdb.__version__.partition(".")[0]) >= 3 else {}
 """LMDB 0.9 always: else an environment variable chooses, and neither version reads the other's files."""
 
 _log: Final = logging.getLogger("callboard.store")
-_Tables = tuple["lmdb._Database", ...]  # noqa: SLF001 - the binding's name for a table
+_Tables = tuple["lmdb._Database | None", ...]  # noqa: SLF001 - the binding's name for a table
 T = TypeVar("T")
 
 _orphans: Final[list[lmdb.Environment]] = []
 """Environments of the parent, kept in a forked child so that nothing closes them there."""
+
+
+def examine_pages(file: Path) -> list[str]:
+    """What is wrong with the pages of a data file, which LMDB does not get to see."""
+    walk: Callable[..., list[str]] = cast("Any", verify).verify
+    return walk(str(file), subdir=False)
 
 
 def make_data_file(directory: Path, records: dict[bytes, bytes]) -> None:
@@ -73,21 +79,27 @@ def _environment(path: Path, map_size: int, *, read_only: bool) -> lmdb.Environm
 def _open_tables(env: lmdb.Environment, *, read_only: bool) -> _Tables:
     names = [table.name.lower().encode() for table in Table]
     if read_only:
-        return tuple(env.open_db(name, create=False) for name in names)
+        return tuple(_find_table(env, name) for name in names)
     with env.begin(write=True) as txn:  # a handle opened in a read transaction dies with it
         return tuple(env.open_db(name, txn=txn) for name in names)
 
 
-def _read_identity(env: lmdb.Environment, path: Path) -> Identity:
+def _find_table(env: lmdb.Environment, name: bytes) -> "lmdb._Database | None":
     try:
-        table = env.open_db(b"meta", create=False)
-    except lmdb.NotFoundError:
+        return env.open_db(name, create=False)
+    except lmdb.NotFoundError:  # the store is older than the table, which then reads as empty
+        return None
+
+
+def _read_identity(env: lmdb.Environment, path: Path) -> Identity:
+    table = _find_table(env, b"meta")
+    if table is None:
         return meta.read_identity(lambda _key: None, str(path))
     with env.begin(table) as txn:
         return meta.read_identity(txn.get, str(path))
 
 
-class DiskStore:
+class DiskStore(SingleReads):
     """A `Store` in one directory; made by `opening.open_disk` and `opening.view_disk`."""
 
     def __init__(self, path: Path, *, lock: StoreLock | None, map_size: int) -> None:
@@ -102,7 +114,7 @@ class DiskStore:
             # META speaks first: opening the tables of a stranger's database would make them there.
             self._identity = _read_identity(env, path)
             self._tables = _open_tables(env, read_only=lock is None)
-            env.reader_check()
+            self.dead_readers = env.reader_check()
         except lmdb.Error as error:
             env.close()
             raise refused_opening(error, path) from error
@@ -135,25 +147,12 @@ class DiskStore:
 
     def get(self, table: Table, key: bytes) -> bytes | None:
         """See `Store.get`."""
+        db = self._tables[table]
         try:
-            with self._begin(self._tables[table]) as txn:
-                return txn.get(key)
+            with self._begin(db) as txn:
+                return txn.get(key) if db is not None else None
         except lmdb.Error:
             return self._read(lambda view: view.get(table, key))
-
-    def scan(
-        self, table: Table, start: bytes = b"", stop: bytes | None = None, limit: int = 1000
-    ) -> list[tuple[bytes, bytes]]:
-        """See `Store.scan`."""
-        return self._read(lambda view: view.scan(table, start, stop, limit))
-
-    def last(self, table: Table) -> bytes | None:
-        """See `Store.last`."""
-        return self._read(lambda view: view.last(table))
-
-    def prefixes(self, table: Table, width: int, start: bytes = b"", limit: int = 1000) -> list[bytes]:
-        """See `Store.prefixes`."""
-        return self._read(lambda view: view.prefixes(table, width, start, limit))
 
     @contextmanager
     def snapshot(self) -> Generator[Snapshot]:
@@ -230,7 +229,7 @@ class DiskStore:
         grown = max(2 * limit, limit + 4 * needed)
         self._growing = True
         try:
-            self._env.set_mapsize(grown + -grown % _MAP_STEP)
+            self._env.set_mapsize(grown + -grown % (1 << 20))
         except (lmdb.Error, OverflowError) as error:
             raise faults.cannot_grow(self.path, limit, str(error)) from error
         finally:
@@ -262,14 +261,16 @@ class DiskStore:
 
     def usage(self) -> Usage:
         """See `Store.usage`."""
-        with self._persist(self._begin) as txn:
-            stats = [txn.stat(table) for table in self._tables]
-        pages = sum(stat["branch_pages"] + stat["leaf_pages"] + stat["overflow_pages"] for stat in stats)
-        return Usage(
-            used=pages * stats[0]["psize"],
-            file=self._data_file.stat().st_size,
-            limit=self._env.info()["map_size"],
-        )
+        used, limit = self.ask(anatomy.used_and_limit)
+        return Usage(used=used, file=self._data_file.stat().st_size, limit=limit)
+
+    def ask(self, question: Callable[[Any, Any, _Tables], T]) -> T:
+        """What LMDB says of its environment, a read transaction that lasts so long, and its tables."""
+        try:
+            with self._persist(self._begin) as txn:
+                return question(self._env, txn, self._tables)
+        except lmdb.Error as error:
+            raise faults.read_error(error, self.path) from error
 
     def close(self, *, clean: bool = True) -> None:
         """See `Store.close`."""

@@ -50,6 +50,12 @@ class Extra:
     """str: that timer's key."""
     REPLAYS: Final = 5
     """int: how often it was taken back from the dead letters."""
+    TO: Final = 6
+    """str: in an outbox, the address at the other node; empty for a caller outside a turn."""
+    FROM: Final = 7
+    """str: the node whose link brought it."""
+    ORIGIN: Final = 8
+    """int: the number it had at that node, in the store `origin`."""
 
 
 class Codec:
@@ -63,9 +69,9 @@ class Envelope(msgspec.Struct, array_like=True, gc=False):
     """One message with everything that travels with it."""
 
     number: int
-    """The message's number in the store that made it; see `identity`."""
+    """The message's number in this store, which gives it one when it is sent or when a link brings it."""
     origin: bytes
-    """The uuid of the store that made it; empty for this store."""
+    """The uuid of the store a link brought it from; empty if it was made here."""
     type: str
     """Declared name of the actor type it is for."""
     handler: str

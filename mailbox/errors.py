@@ -9,6 +9,7 @@ CallboardError                 everything this library raises on purpose
 │   ├── WrongNode              it belongs to a node of another name (yours to rename)
 │   ├── StoreDamaged           bytes are not what was written (the disk's act)
 │   ├── StoreFull              no room; nothing was lost, the commit may be tried again
+│   ├── CopyRefused            a copy would overwrite something (yours to name another place)
 │   ├── StoreForked            used in a forked child (open a store after the fork)
 │   └── StoreFailed            the disk failed; what it holds is unknown until reopened
 ├── BadName                    a name that cannot be an address (the caller's act)
@@ -52,6 +53,10 @@ class StoreDamaged(StoreError):
 
 class StoreFull(StoreError):
     """No room for a commit; nothing was lost and the same commit may be tried again."""
+
+
+class CopyRefused(StoreError):
+    """A copy of a store would overwrite something, or another one is being written there."""
 
 
 class StoreForked(StoreError):

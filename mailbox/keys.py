@@ -39,6 +39,17 @@ def watch_key(target: str, watcher: int, *, stops: bool) -> bytes:
     return name_key(target) + _u64(watcher) + bytes([stops])
 
 
+def away_watch_key(target: str, watcher: str, number: int, *, stops: bool) -> bytes:
+    """WATCHES: the same where the watcher is on another node, or somebody outside there, by a number."""
+    who = blake2b(msgspec.msgpack.encode((watcher, number)), digest_size=8).digest()
+    return name_key(target) + who + bytes([stops])
+
+
+def far_key(node: str) -> bytes:
+    """LINKS: a digest of the name of a node that mail is sent to; a store that sends has its uuid."""
+    return b"@" + name_key(node)
+
+
 def name_key(name: str) -> bytes:
     """NAMES: a digest of an address."""
     return blake2b(name.encode(), digest_size=16).digest()

@@ -193,6 +193,14 @@ class MemoryStore:
         store._start(node, created=False)
         return store
 
+    def copy(self) -> "MemoryStore":
+        """What is synced now, as a store that was closed: a backup. `reopen` makes a store of it."""
+        assert not self._undo, "a copy is taken while nothing is held"
+        store = object.__new__(MemoryStore)
+        store._now_ns, store._limit, store._trees = self._now_ns, self._limit, self._trees.copy()
+        store._gone = StoreError("this is a copy: go on with what reopen() returns")
+        return store
+
     def tend(self) -> None:
         """See `Store.tend`; nothing is due in memory."""
         self._reads()
@@ -249,6 +257,14 @@ class _Trees:
             self.size -= len(key)
         self.size -= len(before or b"")
         return before
+
+    def copy(self) -> "_Trees":
+        """The same, to go on separately."""
+        copy = _Trees()
+        copy._values = [dict(values) for values in self._values]
+        copy._keys = [list(keys) for keys in self._keys]
+        copy.size = self.size
+        return copy
 
     def get(self, table: Table, key: bytes) -> bytes | None:
         return self._values[table].get(key)

@@ -20,6 +20,7 @@ from .records import (
     Children,
     Counters,
     Dead,
+    Link,
     Timer,
     TimerKind,
     key,
@@ -125,6 +126,16 @@ def list_supervisors(store: Store) -> list[Children]:
     return found
 
 
+def list_links(store: Store) -> list[Link]:
+    """How far the mail of each other store has been taken in; damaged records are left out."""
+    found: list[Link] = []
+    for at, value in store.scan(Table.LINKS, limit=1 << 30):
+        with suppress(Undecodable):
+            if not at.startswith(b"@"):
+                found.append(unpack(Link, value))
+    return found
+
+
 def _find(reads: Snapshot, name: str) -> MailboxView | None:
     at = reads.get(Table.NAMES, name_key(name))
     if at is None:
@@ -202,6 +213,8 @@ def _view(reads: Snapshot, box: int, value: bytes, paused_types: dict[str, str])
 def _condition(record: Box) -> str:
     if record.paused:
         return "paused"
+    if record.name.startswith("@"):
+        return "outbox"
     if not record.type:
         return "no actor"
     return "retrying" if record.attempts or record.starts else "running"

@@ -15,6 +15,8 @@ import msgspec
 
 from .errors import Undecodable
 from .keys import (
+    away_watch_key as away_watch_key,
+    far_key as far_key,
     key as key,
     mark_key as mark_key,
     name_key as name_key,
@@ -24,6 +26,7 @@ from .keys import (
     timer_key as timer_key,
     watch_key as watch_key,
 )
+from .links import Far as Far, Link as Link
 from .segments import (
     SEGMENT_BYTES as SEGMENT_BYTES,
     open_segment as open_segment,
@@ -221,11 +224,13 @@ class Counters(msgspec.Struct, array_like=True, gc=False):
     """Messages that wait as timers now."""
     actors: int = 0
     """Actors that live now."""
+    sent: int = 0
+    """Messages that other nodes have taken over."""
 
     @property
     def queued(self) -> int:
-        """Messages that wait in mailboxes now."""
-        return self.accepted - self.handled - self.died - self.discarded - self.scheduled
+        """Messages that wait in mailboxes now, outboxes among them."""
+        return self.accepted - self.handled - self.sent - self.died - self.discarded - self.scheduled
 
 
 COUNTERS_KEY: Final = b"counters"
@@ -235,10 +240,10 @@ INCARNATION_KEY: Final = b"incarnation"
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode_number = msgspec.msgpack.Decoder(int).decode
-R = TypeVar("R", Box, Timer, Keyed, Request, Watch, Children, Mark, Dead, Counters)
+R = TypeVar("R", Box, Timer, Keyed, Request, Watch, Children, Mark, Dead, Link, Far, Counters)
 _decoders = {
     kind: msgspec.msgpack.Decoder(kind)
-    for kind in (Box, Timer, Keyed, Request, Watch, Children, Mark, Dead, Counters)
+    for kind in (Box, Timer, Keyed, Request, Watch, Children, Mark, Dead, Link, Far, Counters)
 }
 
 

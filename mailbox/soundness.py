@@ -77,8 +77,12 @@ def find_damage(store: Store) -> list[str]:
     """
     with store.snapshot() as reads:
         contents = read_contents(reads)
+    return [*contents.unreadable, *contradictions(contents)]
+
+
+def contradictions(contents: Contents) -> list[str]:
+    """What can be read and does not belong together, a sentence each."""
     return [
-        *contents.unreadable,
         *conservation(contents),
         *mailboxes(contents),
         *mail(contents),
@@ -169,7 +173,7 @@ def _queued(reader: _Reader, boxes: dict[int, Box], segments: dict[int, list[Seg
 
 
 def conservation(contents: Contents) -> Iterator[str]:
-    """Nothing lost: accepted = handled + queued + scheduled + dead + discarded (G4)."""
+    """Nothing lost: accepted = handled + sent + queued + scheduled + dead + discarded (G4)."""
     counters = contents.counters
     if counters is None:
         return
@@ -182,7 +186,8 @@ def conservation(contents: Contents) -> Iterator[str]:
     for what, number in found.items():
         if getattr(counters, what) != number:
             yield f"the counters say {getattr(counters, what)} {what}, and {number} are there: {counters}"
-    whole = counters.handled + found["queued"] + found["scheduled"] + found["died"] + counters.discarded
+    gone = counters.handled + counters.sent + counters.discarded
+    whole = gone + found["queued"] + found["scheduled"] + found["died"]
     if counters.accepted != whole:
         yield f"{counters.accepted} were accepted and {whole} are accounted for: {counters}"
 

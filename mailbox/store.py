@@ -32,6 +32,7 @@ class Table(IntEnum):
     DEAD = 9
     WATCHES = 10
     CHILDREN = 11
+    LINKS = 12
 
 
 MAX_KEY: Final = 511

@@ -15,7 +15,7 @@ class MailboxView:
     name: str = ""
     type: str = ""
     condition: str = ""
-    """paused, no actor, retrying or running; whether there is code for it only its node knows."""
+    """paused, outbox, no actor, retrying or running; whether there is code for it only its node knows."""
     mail: int = 0
     """Messages that wait, the one in hand included."""
     oldest: int | None = None

@@ -25,6 +25,15 @@ POINTS = (
     "timer.fired",
 )
 """Where `crash_at` can kill a node."""
+LINK_POINTS = (
+    "link.hello",
+    "link.sent",
+    "link.taken",
+    "link.stored",
+    "link.acknowledged",
+    "link.handed_over",
+)
+"""Where it can kill one that is linked to others."""
 
 
 class Accidents:
@@ -59,8 +68,7 @@ class Accidents:
         """Kill a node when it comes to a point of its code for the nth time from now.
 
         Args:
-            point: `turn.begin`, `turn.end`, `turn.resumed`, `commit.before_durable`, `commit.durable` or
-                `timer.fired`.
+            point: one of `POINTS`, or of `LINK_POINTS`.
             nth: from 1.
             node: which.
             down: simulated seconds until it is started again.
@@ -68,8 +76,8 @@ class Accidents:
         Raises:
             ValueError: there is no such point.
         """
-        if point not in POINTS:
-            raise ValueError(f"there is no point {point!r}; there are {', '.join(POINTS)}")
+        if point not in POINTS + LINK_POINTS:
+            raise ValueError(f"there is no point {point!r}; there are {', '.join(POINTS + LINK_POINTS)}")
         self._node(node).kill_at(point, nth, in_seconds(down, "down="))
 
     async def restart(self, *, node: int = 0, types: list[type[Actor]] | None = None) -> None:

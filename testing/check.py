@@ -56,12 +56,12 @@ def fifo(sim: Simulation, what: Any = None) -> None:
     Raises:
         InvariantBroken: one overtook another.
     """
-    last: dict[tuple[int, str, str], Sent] = {}
+    last: dict[tuple[int, str, str, str], Sent] = {}
     for node in sim.nodes:
         for sent in node.history.order:
             if sent.due or not fits(sent, what):
                 continue
-            pair = node.index, sent.sender, sent.to
+            pair = node.index, *sent.pair
             before = last.get(pair)
             if before is not None and before.place > sent.place:
                 raise InvariantBroken("fifo", f"{before} was done before {sent}, which was sent first")

@@ -54,6 +54,11 @@ class Clients:
         self.acked: list[Sent] = []
         """Messages of which a client heard that they are stored, or handled."""
 
+    @property
+    def name(self) -> str:
+        """The node's own name; empty while it has none."""
+        return self._node.store.identity.node
+
     def taken_in(self, mail: Mail, sent: Sent) -> None:
         """A message from outside was taken in; find whose it is."""
         waiting = self._calls.get(id(mail.message))
@@ -71,7 +76,7 @@ class Clients:
     ) -> None:
         """Send a message to the life that runs now."""
         with self._calling("tell", [message], ref, mark=id) as node:
-            await node.ref(Actor, ref.name).tell(message, delay=delay, key=key, id=id)
+            await node.ref(Actor, str(ref)).tell(message, delay=delay, key=key, id=id)
 
     async def ask(
         self,
@@ -83,7 +88,7 @@ class Clients:
     ) -> R:
         """Ask the life that runs now."""
         with self._calling("ask", [message], ref, answered=True, mark=id) as node:
-            reply: R = await node.ref(Actor, ref.name).ask(message, timeout=timeout, id=id)
+            reply: R = await node.ref(Actor, str(ref)).ask(message, timeout=timeout, id=id)
         return reply
 
     async def tell_all(self, pairs: Iterable[tuple[ActorRef[Any], Message[Any, Any]]]) -> None:
@@ -96,11 +101,12 @@ class Clients:
         """Get or create an actor; the ref goes on through crashes."""
         with self._calling("spawn", []) as node:
             ref = await node.spawn(actor, name=name, fresh=fresh)
-        return self.ref(ref.name)
+        return self.ref(str(ref))
 
     def ref(self, name: str) -> ActorRef[Any]:
-        """A ref for callers outside."""
-        return ActorRef(name, "", self.post)
+        """A ref for callers outside; the name may be `name@node`."""
+        short, _, node = name.partition("@")
+        return ActorRef(short, "" if node == self.name else node, self.post)
 
     async def pause(self, name: str) -> None:
         """Pause a mailbox."""
@@ -146,6 +152,7 @@ class Clients:
             Crashed: it was killed meanwhile, or no life runs.
         """
         node, life = self._node, self._node.life
+        known = (ref.name, mark) if ref and mark and not ref.node else None
         if life is None or life.recorder.over:
             raise Crashed(f"{node.title} is down, so this {verb} did nothing")
         calls = [Call(message) for message in messages]
@@ -159,11 +166,11 @@ class Clients:
                 raise
             raise Crashed(f"{node.title} ended during this {verb}: the outcome is unknown") from error
         except (Refusal, AskFailed):
-            self._check_heard(calls, answered=answered, mark=(ref.name, mark) if ref and mark else None)
+            self._check_heard(calls, answered=answered, mark=known)
             raise
         finally:
             self._forget(calls)
-        self._check_heard(calls, answered=answered, mark=(ref.name, mark) if ref and mark else None)
+        self._check_heard(calls, answered=answered, mark=known)
         self._heard(verb, calls)
 
     def _forget(self, calls: list[Call]) -> None:
@@ -197,6 +204,11 @@ class _Post:
 
     def __init__(self, clients: Clients) -> None:
         self._clients = weakref.ref(clients)
+
+    @property
+    def name(self) -> str:
+        """The node's own name."""
+        return self._open.name
 
     @property
     def _open(self) -> Clients:

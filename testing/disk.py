@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from ..mailbox.envelope import open_envelope
+from ..mailbox.envelope import Extra, open_envelope
 from ..mailbox.errors import Undecodable
 from ..mailbox.records import Box, Dead, Timer, TimerKind, open_key, open_pair, open_segment, unpack, unseal
 from ..mailbox.soundness import ALL
@@ -102,18 +102,32 @@ class Disk:
         """The numbers of the messages that are queued, scheduled and dead in the store."""
         store = self._node.store
         boxes = {open_key(key): unpack(Box, value) for key, value in store.scan(Table.BOXES, limit=ALL)}
+        away = {number for number, box in boxes.items() if box.name.startswith("@")}
         queued: set[int] = set()
         for key, value in store.scan(Table.MAIL, limit=ALL):
             number, first = open_pair(key)
+            if number in away:
+                continue  # see `Traffic`
             head = boxes[number].head if number in boxes else 0
             queued.update(_numbers(value, max(0, head - first)))
         timers = [unpack(Timer, value) for _, value in store.scan(Table.TIMERS, limit=ALL)]
         scheduled = {
-            open_envelope(timer.envelope).number for timer in timers if timer.kind == TimerKind.MESSAGE
+            open_envelope(timer.envelope).number
+            for timer in timers
+            if timer.kind == TimerKind.MESSAGE and "@" not in timer.to
         }
-        letters = [unpack(Dead, value) for _, value in store.scan(Table.DEAD, limit=ALL)]
-        dead = {open_envelope(letter.envelope).number for letter in letters}
-        return {"queued": queued, "scheduled": scheduled, "dead": dead}
+        return {"queued": queued, "scheduled": scheduled, "dead": self._dead()}
+
+    def _dead(self) -> set[int]:
+        """But for what came from another node and could not be delivered: that never was in a mailbox."""
+        letters = [unpack(Dead, value) for _, value in self._node.store.scan(Table.DEAD, limit=ALL)]
+        envelopes = [open_envelope(letter.envelope) for letter in letters]
+        met = self._node.history.sent
+        return {
+            each.number
+            for each in envelopes
+            if Extra.TO not in each.extra and (each.number in met or Extra.FROM not in each.extra)
+        }
 
     def states(self) -> dict[Lifetime, bytes]:
         """The states of the actors in the store, by mailbox and life."""

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 from hypothesis import strategies as st
 
-from .accidents import POINTS, Accidents
+from .accidents import LINK_POINTS, POINTS, Accidents
 from .plan import Verb
+from .severing import Severing
 
 if TYPE_CHECKING:
     from ..actors.actor import Actor
@@ -64,6 +65,37 @@ ALL = (
     actor_raises,
 )
 """Every fault that loses nothing; `corrupt_record` stands apart."""
+
+
+partition = Verb(
+    Severing.partition, {"seconds": SPELLS, "both": st.sampled_from([True, False])}, is_fault=True
+)
+"""Nothing comes through between two nodes, or one way only, for a time."""
+hold = Verb(Severing.hold, {"seconds": SPELLS}, is_fault=True)
+"""What is sent from one node to another waits for a time."""
+delay = Verb(Severing.delay, {"by": st.sampled_from([0.01, 0.1, 3.0])}, is_fault=True)
+"""Everything from one node to another takes its time."""
+drop = Verb(Severing.drop, {"count": FEW}, is_fault=True)
+"""The next frames from one node to another are lost."""
+duplicate = Verb(Severing.duplicate, {"count": FEW, "late": MOMENTS}, is_fault=True)
+"""The next frames from one node to another come twice."""
+reorder = Verb(
+    Severing.reorder, {"count": FEW, "by": st.sampled_from([0.05, 1.0, 30.0])}, is_fault=True, name="overtake"
+)
+"""The next frames from one node to another are overtaken; `overtake` in plans, since machines have a `reorder`."""
+overtake = reorder
+cut = Verb(Severing.cut, {"heard": st.sampled_from([True, False])}, is_fault=True)
+"""All wires between two nodes break."""
+crash_at_link = Verb(
+    Accidents.crash_at,
+    {"point": st.sampled_from(LINK_POINTS), "nth": FEW, "down": MOMENTS},
+    is_fault=True,
+    name="crash_at_link",
+)
+"""Kill the node at a named point of its links."""
+
+NETWORK = (partition, hold, delay, drop, duplicate, reorder, cut, crash_at_link)
+"""Every fault of the network and of links; none loses anything. `plans(nodes=2)` draws them by itself."""
 
 
 def upgrade(types: list[type[Actor]]) -> Verb:

@@ -43,11 +43,18 @@ class Sent:
     """Number of the message behind which it was put when it was taken back from the dead letters."""
     again: int = 0
     """How many were taken back before it, and itself; 0 if it was not."""
+    home: str = ""
+    """The other node that it came from; empty for this one."""
 
     @property
     def place(self) -> tuple[int, int]:
         """Its place among the messages of its sender to its receiver: those of smaller ones come first."""
         return (self.behind, self.again) if self.again else (self.number, 0)
+
+    @property
+    def pair(self) -> tuple[str, str, str]:
+        """Between whom order is kept: the sender's node and name, and the receiver."""
+        return (self.home, self.sender, self.to)
 
     @property
     def keyed(self) -> bool:

@@ -44,13 +44,14 @@ def conservation(store: Store) -> str:
     for _, value in store.scan(Table.BOXES, limit=ALL):
         box = unpack(Box, value)
         queued += box.tail - box.head
-    there = counters.handled + queued + counters.scheduled + counters.died + counters.discarded
+    gone = counters.handled + counters.sent + counters.discarded
+    there = gone + queued + counters.scheduled + counters.died
     if counters.accepted == there:
         return ""
     return (
         f"{counters.accepted} messages were accepted, and {there} are accounted for: {counters.handled} "
-        f"handled, {queued} queued, {counters.scheduled} scheduled, {counters.died} dead, "
-        f"{counters.discarded} discarded"
+        f"handled, {counters.sent} sent, {queued} queued, {counters.scheduled} scheduled, "
+        f"{counters.died} dead, {counters.discarded} discarded"
     )
 
 
@@ -61,14 +62,14 @@ class Order:
     """
 
     def __init__(self) -> None:
-        self._last: dict[tuple[str, str], Sent] = {}
+        self._last: dict[tuple[str, str, str], Sent] = {}
 
     def find(self, ended: Iterable[Sent]) -> str:
         """What overtook what, among turns that became durable."""
         for sent in ended:
             if sent.due:
                 continue
-            pair = sent.sender, sent.to
+            pair = sent.pair
             before = self._last.get(pair)
             if before is not None and before.place > sent.place:
                 return f"{before} was done before {sent}, which was sent first"
@@ -104,7 +105,7 @@ def id_once(history: History, sent: Sent, box: int) -> str:
 
 def answered_once(history: History, sent: Sent) -> str:
     """A question gets one answer: a reply, a refusal, a failure or a time-out."""
-    if not sent.is_answer or sent.cause not in history.now.answers:
+    if not sent.is_answer or not sent.cause or sent.cause not in history.now.answers:
         return ""
     return f"the question {history.sent.get(sent.cause, sent.cause)} is answered by {sent}, and was before"
 

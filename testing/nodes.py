@@ -15,10 +15,10 @@ from ..cluster.opening import VIRTUAL_EPOCH_NS, run_runtime
 from ..mailbox.errors import StoreError
 from ..mailbox.memory import MemoryStore
 from ..mailbox.records import Box, unpack
-from ..mailbox.soundness import ALL, find_damage
+from ..mailbox.soundness import ALL
 from ..mailbox.store import Table
 from ..supervision.failing import decide
-from . import invariants
+from . import auditing, invariants, wiring
 from .clients import Clients
 from .disk import Disk
 from .errors import FailedSync, InvariantBroken, Kill, Killed
@@ -43,6 +43,8 @@ class SimulatedNode:
     def __init__(self, sim: Simulation, index: int, seed: int, habits: Habits) -> None:
         self.index = index
         self.title = f"node {index}" if sim.count > 1 else "the node"
+        self.name = f"n{index}" if sim.count > 1 else ""
+        self.traffic = sim.traffic
         self.types = sim.types
         """Actor classes that its next life knows; None for all imported ones."""
         self.trace = sim.trace
@@ -57,7 +59,7 @@ class SimulatedNode:
         """A record was damaged on purpose."""
         self._sim = sim
         self._random = Random(seed)
-        self._habits = habits
+        self._habits = wiring.habits_of(sim, self.name, habits)
         self._retired = False
         self._frozen = False
         self._offset_s, self._rate = 0.0, 1.0
@@ -68,8 +70,9 @@ class SimulatedNode:
         self._hurry = trio.Event()
         self._recorder = Recorder(self)
         self._schedule = Drawn(sim.turns)
-        self.store = MemoryStore(entropy=self._random.randbytes, now_ns=self.now_ns)
+        self.store = MemoryStore(entropy=self._random.randbytes, now_ns=self.now_ns, node=self.name)
         self.disk = Disk(self)
+        self.traffic.meet(self.name, self.store.identity.uuid)
 
     # Lives.
 
@@ -79,9 +82,9 @@ class SimulatedNode:
             await self._live(task_status)
             task_status = trio.TASK_STATUS_IGNORED
             self.history.crash()  # a node that closes while its disk is full leaves what does not fit
-            self.store = self.store.reopen()
+            self.store = self.store.reopen(node=self.name)
             self.disk.reopened()
-            self._audit()
+            auditing.audit(self)
             if self._retired:
                 return
             await self._stay_down()
@@ -99,9 +102,10 @@ class SimulatedNode:
                 life = self.life = Life(Node(runtime), runtime, recorder)
                 self.lives += 1
                 self.trace.note(self.index, "opened", self.lives)
-                task_status.started()
-                self._up.set()
-                await self.grove.live(life)
+                async with wiring.linked(self._sim, life):
+                    task_status.started()
+                    self._up.set()
+                    await self.grove.live(life)
         except BaseException as error:
             if not self._is_death(error):
                 raise
@@ -119,6 +123,7 @@ class SimulatedNode:
         if isinstance(error, FailedSync) and not self._recorder.over:
             if error.wrote:
                 self.history.commit(self._recorder.sealed_lsn)
+                self.traffic.commit(self.name, self._recorder.sealed_lsn)
             self._note_death("FAILS: the disk could not sync")
         if self.grove.is_end(error):
             self._down_s = RESTARTED_AFTER_S
@@ -200,13 +205,22 @@ class SimulatedNode:
 
     # Faults.
 
-    def kill(self, down_s: float = 0.0, why: str = "") -> None:
-        """Kill it, as `kill -9` would; the next life begins after `down_s` seconds. Nothing if it is down."""
+    def kill(self, down_s: float = 0.0, why: str = "", then: MemoryStore | None = None) -> None:
+        """Kill it, as `kill -9` would; the next life begins after `down_s` seconds. Nothing if it is down.
+
+        Args:
+            down_s: how long it is down.
+            why: for the timeline.
+            then: another store, over which it goes on.
+        """
         if self._recorder.over or (self.life is None and not why):
             return
         if self.life is not None and self.life.runtime.failure is not None:
             return  # its disk has killed it already
         self.store.crash()
+        if then is not None:
+            self.store, self.history, self.damaged = then, History(), True
+            self.traffic.excuse(self.name)
         self._down_s = down_s
         self._note_death(f"CRASH {why}".strip())
         if self.life is not None:
@@ -224,6 +238,7 @@ class SimulatedNode:
         self._recorder.over = True
         self.trace.note(self.index, how, f"{self.history.crash()} turns are lost")
         self._raises.clear()
+        self._sim.network.crash(self.name)
 
     def kill_at(self, point: str, nth: int, down_s: float) -> None:
         """Kill it when it comes to a point for the nth time from now."""
@@ -243,7 +258,8 @@ class SimulatedNode:
     async def freeze(self, seconds: float) -> None:
         """Let it do nothing for a time, while its clock goes on: a stopped process, a paused machine."""
         self._frozen = self._schedule.paused = True
-        await self.disk.freeze(seconds)
+        with wiring.unreachable(self._sim, self.name):
+            await self.disk.freeze(seconds)
         self._thaw()
 
     def _thaw(self) -> None:
@@ -281,20 +297,3 @@ class SimulatedNode:
         self._thaw()
         self._rate, self._offset_s = 1.0, self._offset_s + trio.current_time() * (self._rate - 1.0)
         self._hurry.set()
-
-    # What is left of it.
-
-    def _audit(self) -> None:
-        """Whether what a life left in the store belongs together, and is what is known to be there."""
-        if self.damaged:
-            return
-        damage = find_damage(self.store)
-        if damage:
-            self.broken(InvariantBroken("soundness", "; ".join(damage)))
-            return
-        wrong = invariants.nothing_lost(self.history, self.disk.waiting())
-        if wrong:
-            self.broken(InvariantBroken("nothing lost", wrong))
-        wrong = invariants.states_left(self.history, self.disk.states())
-        if wrong:
-            self.broken(InvariantBroken("states", wrong))

@@ -65,7 +65,7 @@ def bind(sim: Simulation, to: Any, node: int) -> ActorRef[Any]:
     """A ref of the simulation for a ref or a name."""
     from ..actors.actor import Actor
 
-    return sim.ref(Actor, to if isinstance(to, str) else to.name, node=node)
+    return sim.ref(Actor, to if isinstance(to, str) else str(to), node=node)
 
 
 async def _wait(_: Simulation, seconds: float) -> None:

@@ -67,6 +67,8 @@ class Verb:
         strategies = dict(self._strategies)
         if nodes > 1 and "node" in self._signature.parameters:
             strategies.setdefault("node", st.integers(0, nodes - 1))
+        if nodes > 1 and "other" in self._signature.parameters and self.is_fault:
+            strategies.setdefault("other", st.integers(0, nodes - 1))
         return strategies
 
     async def run(self, sim: Simulation, arguments: Mapping[str, Any]) -> None:
@@ -151,7 +153,7 @@ class Plan:
 
 
 def plans(
-    *verbs: Verb, nodes: int = 1, max_ops: int = MOST_OPS, orders: bool = True
+    *verbs: Verb, nodes: int = 1, max_ops: int = MOST_OPS, orders: bool = True, network: bool = True
 ) -> st.SearchStrategy[Plan]:
     """Draw plans of these operations.
 
@@ -160,6 +162,7 @@ def plans(
         nodes: how many there are.
         max_ops: how many operations a plan has at most.
         orders: draw the order of turns and tasks, too.
+        network: with several nodes, draw what can go wrong between them, too: `faults.NETWORK`.
 
     Raises:
         SimulationError: no operations, or no nodes.
@@ -173,6 +176,10 @@ def plans(
             raise SimulationError(
                 f"{verb!r:.80} is no operation: decorate it with @operation(...), and do not call it"
             )
+    if nodes > 1 and network:
+        from .faults import NETWORK
+
+        verbs += tuple(verb for verb in NETWORK if verb not in verbs)
     choices = st.lists(st.integers(0, 3), max_size=MOST_CHOICES)
     return st.builds(
         Plan,

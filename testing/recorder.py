@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ..actors.turn import Turn
     from ..mailbox.memory import MemoryStore
     from .trace import Trace
+    from .traffic import Traffic
 
 
 KEPT_NS = int(Habits().keep_ids_s * 1e9)
@@ -26,10 +27,12 @@ class Watched(Protocol):
     """The node that a recorder listens to."""
 
     index: int
+    name: str
     store: MemoryStore
     history: History
     order: invariants.Order
     trace: Trace
+    traffic: Traffic
 
     def now_ns(self) -> int:
         """Its wall clock."""
@@ -91,14 +94,13 @@ class Recorder:
             self._hold("numbers", f"number {number} was given to {known[number]}, and again for {cell.name}")
         marked = str(mail.note(Extra.MARK)) if mail.flags & Flag.MARKED else ""
         cause = mail.cause
-        sent = Sent(
-            number, cause.sender, cell.name, mail.handler, mail.message, due, mail.flags, cause.number, marked
-        )
+        about = mail.handler, mail.message, due, mail.flags, cause.number, marked
+        sent = Sent(number, cause.sender, cell.name, *about, home=str(mail.note(Extra.FROM) or ""))
         self._hold("once", invariants.id_once(self._history, sent, cell.box))
         self._hold("answers", invariants.answered_once(self._history, sent))
         known[number] = sent
         self._trace.name_message(number, mail.show)
-        if not sent.sender:
+        if not sent.sender and not sent.home:
             self._node.taken_in(mail, sent)
         self._change(_comes(sent, status, Taken(sent, cell.box, self._node.now_ns() + KEPT_NS)), born=sent)
 
@@ -220,6 +222,18 @@ class Recorder:
         self._note("failed", cell.name, mail.number, cell.attempts)
         self._change(_fails(mail.number, keeps=not cell.paused))
 
+    # Links.
+
+    def link(self, point: str) -> None:
+        """See `Probe.link`."""
+        self._note(point)
+        self._node.reached(point)
+
+    def arrived(self, store: bytes, number: int) -> None:
+        """See `Probe.arrived`."""
+        self._note("link.arrived", number)
+        self._hold(*self._node.traffic.arrived(self._node.name, store, number, self._lsn))
+
     # Commits.
 
     def sealed(self, lsn: int) -> None:
@@ -237,6 +251,9 @@ class Recorder:
         self._hold("order", self._node.order.find(ended))
         self._hold("atomic", invariants.with_its_turn(self._history, born))
         self._hold("conservation", invariants.conservation(self._node.store))
+        if self._node.name:
+            self._node.traffic.commit(self._node.name, lsn)
+            self._hold("handed over", self._node.traffic.look(self._node.name, self._node.store))
         self._node.committed()
         self._node.reached("commit.durable")
 

@@ -6,10 +6,9 @@ be done in any order. So a run can be repeated, a week takes moments, a crash is
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Iterable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, TypeVar
 
 import trio
 import trio.lowlevel
@@ -17,31 +16,30 @@ from trio.testing import wait_all_tasks_blocked
 
 from ..actors.actor import Actor
 from ..actors.durations import Seconds, in_seconds
-from ..actors.ref import ActorRef
 from ..actors.world import Habits
 from ..cluster.opening import sole
 from . import hanging, report
 from .accidents import Accidents
+from .calling import Calling
 from .errors import Crashed, InvariantBroken, Kill, NotConverged
 from .growing import Growing
 from .guard import guarded
+from .network import Network
 from .nodes import SimulatedNode
 from .plan import Op, Plan
 from .reading import Reading
 from .schedules import Choices, tasks_ordered
+from .severing import Severing
 from .surroundings import alone, quiet, rarely_collected
 from .trace import Trace
+from .traffic import Traffic
 
-if TYPE_CHECKING:
-    from ..actors.message import Message
-
-A = TypeVar("A", bound=Actor)
 LIMIT_S = 30 * 86400.0
 STEP_S = 0.05
 LONGEST_STEP_S = 60.0
 
 
-class Simulation(Accidents, Growing, Reading):
+class Simulation(Accidents, Severing, Calling, Growing, Reading):
     """A world of one or more simulated nodes; an async context manager inside a virtual-clock `trio.run`.
 
     `run_simulation` and `@simulate` make the `trio.run`; inside a test on a `MockClock`, write
@@ -53,6 +51,7 @@ class Simulation(Accidents, Growing, Reading):
         self,
         *,
         nodes: int = 1,
+        linked: bool = True,
         plan: Plan | None = None,
         seed: int = 0,
         types: list[type[Actor]] | None = None,
@@ -64,7 +63,8 @@ class Simulation(Accidents, Growing, Reading):
         """Describe a world; it begins with the block.
 
         Args:
-            nodes: how many; each has its own store. They are not linked yet.
+            nodes: how many, each with its own store. Several are called n0, n1, ...
+            linked: join several by links, over a simulated network.
             plan: what `run_plan` does, and in which order those run who could run in any.
             seed: of jitter and uuids.
             types: the actor classes its nodes know; by default all imported ones.
@@ -81,7 +81,10 @@ class Simulation(Accidents, Growing, Reading):
         self.plan = plan or Plan()
         self.count = nodes
         self.types = types
+        self.linked = linked and nodes > 1
         self.trace = Trace()
+        self.network = Network(lambda way, what: self.trace.note(-1, way, what))
+        self.traffic = Traffic()
         self.failure: BaseException | None = None
         self.turns = Choices(self.plan.turns)
         self.nodes: list[SimulatedNode] = []
@@ -138,6 +141,7 @@ class Simulation(Accidents, Growing, Reading):
         outcome: BaseException | None = None
         try:
             async with trio.open_nursery() as self._nursery:
+                self.network.nursery = self._nursery
                 self.nodes = [SimulatedNode(self, n, self._seed + n, self._habits) for n in range(self.count)]
                 for node in self.nodes:
                     await self._nursery.start(node.run)
@@ -176,41 +180,6 @@ class Simulation(Accidents, Growing, Reading):
         for node in self.nodes:
             node.give_up()
         self._nursery.cancel_scope.cancel()
-
-    # Actors and messages.
-
-    async def spawn(
-        self, actor: A, *, name: str | None = None, fresh: bool = False, node: int = 0
-    ) -> ActorRef[A]:
-        """Get or create an actor, as `node.spawn` does; the ref outlives crashes of its node.
-
-        Raises:
-            Crashed: the node was killed meanwhile, or is down.
-        """
-        return await self._node(node).clients.spawn(actor, name=name, fresh=fresh)
-
-    def ref(self, kind: type[A], name: str, *, node: int = 0) -> ActorRef[A]:
-        """The ref of a name; it outlives crashes of its node, and raises `Crashed` while that is down."""
-        return self._node(node).clients.ref(name)
-
-    async def tell_all(
-        self, pairs: Iterable[tuple[ActorRef[Any], Message[Any, Any]]], *, node: int = 0
-    ) -> None:
-        """Send many messages in one commit, as `node.tell_all` does."""
-        await self._node(node).clients.tell_all(pairs)
-
-    async def pause(self, ref: ActorRef[Any], *, node: int = 0) -> None:
-        """Pause a mailbox, as `node.pause` does."""
-        await self._node(node).clients.pause(ref.name)
-
-    async def resume(self, ref: ActorRef[Any], *, node: int = 0) -> None:
-        """Resume a mailbox, as `node.resume` does."""
-        await self._node(node).clients.resume(ref.name)
-
-    def fresh_id(self) -> str:
-        """A text not given before, the same in every run: for the `id=` of an operation that tries again."""
-        self._ids += 1
-        return f"id-{self._ids}"
 
     # Phases.
 
@@ -260,9 +229,13 @@ class Simulation(Accidents, Growing, Reading):
             NotConverged: work was still left; the text says which, and where it hangs.
         """
         self.trace.note(-1, "heal")
+        self.network.heal()
         for node in self.nodes:
             node.heal()
         await self.drain(within=within)
+        wrong = self.traffic.lost()
+        if wrong:
+            raise InvariantBroken("handed over", wrong)
 
     async def drain(self, *, within: Seconds = 3600.0) -> None:
         """Return when all mail is handled and every client has ended, without ending the faults.

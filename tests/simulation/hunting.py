@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any
 
 import attrs
-from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis import HealthCheck, Phase, given, seed, settings, strategies as st
 
 from callboard.testing import InvariantBroken, NotConverged, Plan, run_simulation
 
@@ -14,11 +15,25 @@ from .mutants import Mutant
 from .workload import OPTIONS, live, worlds
 
 
+@attrs.frozen
+class Property:
+    """What a mutant is searched with."""
+
+    plans: Callable[[], st.SearchStrategy[Plan]] = worlds
+    live: Callable[..., Awaitable[None]] = live
+    options: dict[str, Any] = OPTIONS
+
+
+GENERAL = Property()
+"""All that clients of one node can do, and all that can go wrong."""
+
+
 @attrs.define
 class Hunt:
     """One search for one mutant."""
 
     mutant: Mutant
+    searched_with: Property = GENERAL
     runs: int = 0
     """Simulations until it was found, or all of them."""
     seconds: float = 0.0
@@ -39,7 +54,7 @@ class Hunt:
         """Run one plan."""
         self.runs += not self.found
         try:
-            run_simulation(live, plan, **OPTIONS)
+            run_simulation(self.searched_with.live, plan, **self.searched_with.options)
         except (InvariantBroken, NotConverged) as error:
             if not self.found:
                 self.seconds = time.perf_counter() - began
@@ -48,9 +63,9 @@ class Hunt:
             raise
 
 
-def hunt(mutant: Mutant, examples: int, *, start: int = 0) -> Hunt:
-    """Look for a mutant with the one general property; `start` seeds the search."""
-    found = Hunt(mutant)
+def hunt(mutant: Mutant, examples: int, *, start: int = 0, searched_with: Property = GENERAL) -> Hunt:
+    """Look for a mutant with one property; `start` seeds the search."""
+    found = Hunt(mutant, searched_with)
     began = time.perf_counter()
 
     @seed(start)
@@ -62,7 +77,7 @@ def hunt(mutant: Mutant, examples: int, *, start: int = 0) -> Hunt:
         report_multiple_bugs=False,
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
     )
-    @given(worlds())
+    @given(searched_with.plans())
     def search(plan: Plan) -> None:
         found.attempt(plan, began)
 

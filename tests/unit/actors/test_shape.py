@@ -121,12 +121,27 @@ def test_a_validator_that_raises_makes_bytes_undecodable() -> None:
 
 def test_refs_are_bound_to_the_post_of_the_reader() -> None:
     it = shape(a=ActorRef[Any], b=ActorRef[Any] | None)
-    post: Any = object()
+    class Post:
+        name = "b"
+
+    post: Any = Post()
     ann: ActorRef[Any] = ActorRef("ann")
     first, second = it.decode(it.encode((ann, None)), post)
     assert first == ann
     assert first._post is post
     assert second is None
+
+
+def test_a_ref_to_the_readers_own_node_is_a_local_one() -> None:
+    class Post:
+        name = "b"
+
+    it = shape(a=ActorRef[Any], b=ActorRef[Any])
+    post: Any = Post()
+    ann: ActorRef[Any] = ActorRef("ann", "b")
+    bob: ActorRef[Any] = ActorRef("bob", "c")
+    first, second = it.decode(it.encode((ann, bob)), post)
+    assert (first.node, second.node) == ("", "c")
 
 
 def test_records_of_a_union_are_told_apart() -> None:

@@ -206,7 +206,7 @@ def test_a_set_has_the_same_bytes_whatever_order_it_grew_in() -> None:
 
 def test_refs_are_bound_to_the_readers_post() -> None:
     class Post:
-        pass
+        name = ""
 
     post: Any = Post()
     it = reply(dict[str, list[ActorRef[Any]]])

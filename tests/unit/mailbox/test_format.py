@@ -26,6 +26,8 @@ KINDS: list[Any] = [
         records.Mark,
         records.Dead,
         records.Counters,
+        records.Link,
+        records.Far,
     ),
     Envelope,
 ]

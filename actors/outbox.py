@@ -1,0 +1,161 @@
+"""Outboxes: mailboxes whose mail another node handles.
+
+The outbox for node b is a mailbox of this store called "@b". A message to an actor there is put at its tail
+with the turn that sends it; it leaves when a link has handed it over and b has said that it is on b's disk.
+So the sequence numbers of the mailbox are those of the link, and all that mailboxes have is had for
+nothing: order, room on the disk instead of in memory, and the books (G4, G16).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+from ..mailbox.envelope import open_envelope
+from ..mailbox.errors import Undecodable
+from ..mailbox.records import open_pair, open_segment, pair_key
+from ..mailbox.store import Table
+from .burying import bury
+from .cell import Cell, Phase
+
+if TYPE_CHECKING:
+    from .ledger import Ledger
+    from .mail import Mail
+
+PAGE = 64
+"""Segments read at a time."""
+
+
+class Outbox:
+    """The mail for one other node."""
+
+    def __init__(self, ledger: Ledger, cell: Cell) -> None:
+        self.node = cell.name[1:]
+        self.cell = cell
+        self.on_news: Callable[[], None] | None = None
+        """Called when more is on disk; a link sets it."""
+        self._ledger = ledger
+        self._announced = 0
+        self._damaged: dict[int, bytes] = {}
+        """What could not be read, by sequence: it becomes a dead letter when the others have passed it."""
+        self._read_at = (0, 0)
+        """First sequence of the segment read last, and the sequence after what was taken of it."""
+        self.stored = cell.tail
+        """Sequence after the last message that is on disk: only these may leave (G6)."""
+        cell.phase = Phase.AWAY
+        self._learn_segments()
+
+    def _learn_segments(self) -> None:
+        """All of it counts as being in memory, though none of it is: it is read as it leaves."""
+        cell = self.cell
+        start = pair_key(cell.box, 0)
+        firsts: list[int] = []
+        while rows := self._ledger.store.scan(Table.MAIL, start, pair_key(cell.box + 1, 0), limit=1000):
+            firsts += [open_pair(at)[1] for at, _ in rows]
+            start = rows[-1][0] + b"\0"
+        ends = [*firsts[1:], cell.tail]
+        cell.segments.extend(zip(firsts, ends, strict=True) if firsts else ())
+        cell.known = cell.loaded = cell.tail
+
+    @property
+    def head(self) -> int:
+        """Sequence of the first message that was not handed over."""
+        return self.cell.head
+
+    def put(self, mail: Mail) -> None:
+        """Put a message at the tail, with the open batch."""
+        cell, ledger = self.cell, self._ledger
+        batch = ledger.open
+        mail.lsn = batch.lsn
+        batch.fresh += 1
+        batch.bytes += mail.size
+        cell.tail += 1
+        cell.loaded = cell.tail
+        cell.fresh.append(mail)
+        ledger.touch(cell)
+        ledger.counters.accepted += 1
+        if self._announced != batch.lsn:
+            self._announced = batch.lsn
+            ledger.release(self._arrived)
+
+    def _arrived(self) -> None:
+        """A batch that holds mail of this outbox is on disk; the open one may hold more."""
+        self.stored = self.cell.tail - len(self.cell.fresh)
+        if self.on_news is not None:
+            self.on_news()
+
+    def read(self, sequence: int, most: int) -> list[bytes]:
+        """Envelopes that are on disk, from a sequence on, at least one if there is one.
+
+        One that is damaged is empty: its sequence has to be taken all the same.
+
+        Args:
+            sequence: of the first; not below `head`.
+            most: bytes after which no further one is added.
+        """
+        found: list[bytes] = []
+        size = 0
+        for raw in self._walk(sequence, self.stored):
+            found.append(raw)
+            size += len(raw)
+            if size >= most:
+                break
+        return found
+
+    def _walk(self, sequence: int, end: int) -> Iterator[bytes]:
+        box = self.cell.box
+        lower = pair_key(box, self._read_at[0] if self._read_at[1] == sequence else 0)
+        at = sequence
+        while at < end:
+            rows = self._ledger.store.scan(Table.MAIL, lower, pair_key(box + 1, 0), limit=PAGE)
+            for key, value in rows:
+                first = open_pair(key)[1]
+                for raw in self._segment(first, value, at, end):
+                    at += 1
+                    self._read_at = (first, at)
+                    yield raw
+            if len(rows) < PAGE:
+                break
+            lower = rows[-1][0] + b"\0"
+        for lost in range(at, end):
+            self._damaged[lost] = b""
+            yield b""
+
+    def _segment(self, first: int, value: bytes, at: int, end: int) -> Iterator[bytes]:
+        """What a segment holds from `at` to `end`; what is missing before it is lost."""
+        for lost in range(at, min(first, end)):
+            self._damaged[lost] = b""
+            yield b""
+        at = max(at, first)
+        try:
+            raws = open_segment(value)[at - first : end - first] if end > first else []
+        except Undecodable:
+            raws = [None]  # of those behind it, what comes next will say that they are missing
+        for sequence, raw in enumerate(raws, at):
+            if raw is None:
+                self._damaged[sequence] = value
+            yield raw or b""
+
+    def number_at(self, sequence: int) -> int:
+        """The number of a message that still lies here, on disk; 0 if it does not, or cannot be read."""
+        if not self.head <= sequence < self.stored:
+            return 0
+        raw = next(self._walk(sequence, sequence + 1))
+        try:
+            return open_envelope(raw).number
+        except Undecodable:
+            return 0
+
+    def handed_over(self, sequence: int) -> None:
+        """All before a sequence is on the other node's disk: let it go, with the open batch."""
+        cell, ledger = self.cell, self._ledger
+        count = sequence - cell.head
+        if count <= 0:
+            return
+        cell.head = sequence
+        ledger.touch(cell)
+        for lost in [lost for lost in self._damaged if lost < sequence]:
+            count -= 1
+            bury(ledger, self._damaged.pop(lost), cell.name, "", "undecodable", text="its bytes are damaged")
+        cell.handled += count
+        ledger.counters.sent += count

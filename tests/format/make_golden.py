@@ -1,0 +1,73 @@
+"""Makes the golden store of this release's format: `.venv/bin/pytest tests/format/make_golden.py`, once.
+
+A golden store is never made again after its release: what it is for is to be as old as it is. Every kind of
+record is in it, written by a real node on a virtual clock.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+from pathlib import Path
+
+import trio
+from trio.testing import MockClock
+
+from callboard import Refusal, open_node
+from callboard.mailbox.copying import back_up
+from callboard.mailbox.memory import MemoryStore
+from callboard.mailbox.opening import view_disk
+from callboard.mailbox.records import FORMAT
+
+from .cast import TYPES, Ann, Ben, tree
+from .damaging import write
+from .records import everything
+
+HERE = Path(__file__).parent
+
+
+async def fill(store: MemoryStore) -> None:
+    """Run a node that leaves every kind of record behind."""
+    async with open_node(store, name="golden", types=TYPES, seed=1) as node:
+        await node.start(tree())
+        ann = await node.spawn(Ann(owner="Ännchen"), name="ann")
+        bob = await node.spawn(Ann(owner="bob"), name="bob")
+        cy = await node.spawn(Ann(owner="cy"), name="cy")
+        await node.ref(Ann, "ben").tell(Ann.add(1))  # who will live there is of another class
+        await node.spawn(Ben(), name="ben")
+        gone = await node.spawn(Ann(), name="gone")
+        await gone.ask(Ann.leave())
+        assert await ann.ask(Ann.add(3), id="three") == 3
+        with contextlib.suppress(Refusal):
+            await ann.ask(Ann.refuse(), id="refused")
+        await cy.tell(Ann.fail())
+        await bob.tell(Ann.struggle())
+        await bob.tell(Ann.hear("after the struggle"))
+        await ann.tell(Ann.remind(1, "fired", "k1"))
+        await ann.tell(Ann.remind(600, "keyed", "k2"))
+        await cy.tell(Ann.remind(900, "later", None))
+        await trio.sleep(0.5)
+        await node.pause(ann, "for the picture")
+        await trio.sleep(5)
+        await ann.tell(Ann.hear("späte Post"), id="late")
+        await ann.tell(Ann.hear("x" * 5000))
+        await cy.tell(Ann.wonder(ann, 3600))
+        await cy.tell(Ann.look_after(bob))
+        await gone.tell(Ann.hear("nobody"))
+        await trio.sleep(1)
+        await node.pause_type(Ben, "the tax office is closed")
+
+
+def test_make_the_golden_store(tmp_path: Path) -> None:
+    """Make the store and what is to be read in it; no test run collects this file by itself."""
+    memory = MemoryStore(entropy=bytes(range(100, 116)).ljust)
+    trio.run(fill, memory, clock=MockClock(autojump_threshold=0))
+    write(memory, tmp_path / "store")
+    target = HERE / f"{FORMAT}.store"
+    shutil.rmtree(target, ignore_errors=True)
+    store = view_disk(tmp_path / "store")
+    back_up(store, target, lambda _: None)
+    text = json.dumps(everything(store), indent=1, ensure_ascii=False, sort_keys=True)
+    store.close()
+    (HERE / f"{FORMAT}.json").write_text(f"{text}\n", encoding="utf-8")

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
-from ..mailbox.envelope import Flag
+from ..mailbox.envelope import Extra, Flag
 from ..mailbox.errors import Undecodable
+from ..mailbox.inhand import BOX, NUMBER
 from .cell import Cell, Phase
 from .turn import Turn
 from .waking import wake, wake_and_handle
@@ -36,6 +37,7 @@ class Beginnings:
         self._ledger = runtime.ledger
         self._endings = runtime.endings
         self._probe = runtime.probe
+        self._words = runtime.blame.words
         self._lineages: dict[ActorType, frozenset[str]] = {}
         """Declared names of a type and of those it is derived from."""
         self.waiting: list[tuple[int, Cell]] = []
@@ -90,11 +92,20 @@ class Beginnings:
             else:
                 runtime.no_code(cell, mail)
             return None
-        if spec.suspends or cell.attempts or cell.starts or not (runtime.speculation and kind.speculation):
+        if (
+            spec.suspends
+            or cell.attempts
+            or cell.starts
+            or cell.careful
+            or not (runtime.speculation and kind.speculation)
+        ):
             need = max(cell.lsn, mail.lsn, cell.attempts_lsn)
             if need > self._ledger.durable:
                 self.wait(cell, need)
                 return None
+        words = self._words
+        words[BOX] = cell.box
+        words[NUMBER] = mail.number  # from here on code of the user's runs
         if message is not None and message.spec is spec and spec.shape.live and not runtime.roundtrip:
             values = cast(tuple[Any, ...], message.held)
         elif (decoded := self._decode(cell, mail, spec)) is not None:
@@ -103,7 +114,9 @@ class Beginnings:
             return None
         turn = Turn(runtime, cell, mail, runtime.post)
         if self._probe is not None:
+            words[NUMBER] = 0
             self._probe.turn_begin(turn)
+            words[NUMBER] = mail.number
         if cell.actor is None:
             return self._wake(turn, spec, values)
         return turn, spec, spec.function(cell.actor, *values)
@@ -114,9 +127,12 @@ class Beginnings:
             if mail.message is not None:
                 return spec.shape.decode(mail.message.body(), self._runtime.post)
             assert mail.envelope is not None
+            if mail.note(Extra.FROM) is None:
+                return spec.shape.decode(mail.envelope.body, self._runtime.post)
             with self._runtime.away.reading_from(mail):
                 return spec.shape.decode(mail.envelope.body, self._runtime.post)
         except Undecodable as error:
+            self._words[NUMBER] = 0
             self._endings.died(cell, mail, "undecodable", error)
             return None
 
@@ -138,6 +154,7 @@ class Beginnings:
         try:
             actor = wake(cell, self._runtime)
         except Exception as error:
+            self._words[NUMBER] = 0
             self._endings.failed_to_start(cell, error)
             return None
         if cell.kind is not None and cell.kind.has_started:

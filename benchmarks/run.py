@@ -30,6 +30,7 @@ MODULES = {
     "raw": "raw",
     "lab": "simulated",
     "trees": "restarts",
+    "links": "links",
 }
 LIMIT_S = 300
 """What takes longer has lost a message, and would wait for it for ever."""

@@ -34,8 +34,8 @@ DOORS = [
     ),
     Door(
         ("threading", "_thread", "queue", "concurrent", "multiprocessing", "trio.to_thread"),
-        ("mailbox/writer.py",),
-        "a virtual clock jumps over threads, so only the writer has one",
+        ("mailbox/writer.py", "mailbox/inhand.py"),
+        "a virtual clock jumps over threads: the writer has one, and a suspect that runs alone a watch",
     ),
     Door(
         (

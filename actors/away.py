@@ -103,9 +103,8 @@ class Away:
     def why_late(self, node: str) -> str:
         """What is known of an answer that does not come, for people."""
         waiting = self.outbox(node).cell.waiting
-        if waiting:
-            return f"{waiting} messages for node {node!r} wait for a link to it"
-        return f"node {node!r} has taken it in"
+        wait = f"{waiting} messages for node {node!r} wait for a link to it"
+        return wait if waiting else f"node {node!r} has taken it in"
 
     # Parcels.
 

@@ -8,6 +8,7 @@ come, and the other side hears of it when that batch is on disk: what comes agai
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -37,6 +38,8 @@ class Door:
     def __init__(self, runtime: Runtime, house: House) -> None:
         self.inside: dict[str, Visit] = {}
         """The nodes that are connected, by name."""
+        self.on_visit: Callable[[str], None] | None = None
+        """Called with the name of whoever comes in."""
         self._runtime = runtime
         self._house = house
 
@@ -60,8 +63,7 @@ class Door:
         except ClusterError as error:
             log.info("node %r: %s", visit.node, error)
         finally:
-            if self.inside.get(visit.node) is visit:
-                del self.inside[visit.node]
+            self._see_out(visit)
 
     async def _greet(self, wire: Wire) -> Visit | None:
         try:
@@ -84,18 +86,41 @@ class Door:
         if lsn:
             self._runtime.workers.wake()
             await self._runtime.ledger.wait_durable(lsn)
+            admitted = self._judge_again(hello, admitted)
+            visitor = self.inside.get(hello.node)
         if admitted.verdict is not Verdict.WELCOME or admitted.record is None:
             log.warning("node %r was turned away: %s", hello.node, admitted.reason)
             await wire.send(self._answer(admitted.verdict, admitted.reason, hello).encode())
             return None
         if visitor is not None:
             await visitor.wire.aclose()
+        if self.on_visit is not None:
+            self.on_visit(hello.node)
         visit = self.inside[hello.node] = Visit(self._runtime, wire, hello, admitted.record)
         if self._runtime.probe is not None:
             self._runtime.probe.link("link.hello")
         answer = self._answer(Verdict.WELCOME, "", hello, admitted.record, known=admitted.known)
-        await wire.send(answer.encode())
+        try:
+            await wire.send(answer.encode())
+        except BaseException:  # or a store that has taken its place would be turned away for ever
+            self._see_out(visit)
+            raise
         return visit
+
+    def _judge_again(self, hello: Hello, admitted: Admitted) -> Admitted:
+        """The same verdict, unless somebody else came under this name while it was written down."""
+        known, visitor = self._record(hello.store), self.inside.get(hello.node)
+        if admitted.verdict is not Verdict.WELCOME:
+            return admitted
+        if known is None or known.epoch != hello.epoch:
+            return Admitted(Verdict.BUSY, f"another connection of {hello.node!r} came meanwhile")
+        if visitor is not None and visitor.store != hello.store:
+            return Admitted(Verdict.NAME_IN_USE, f"another store is linked as {hello.node!r} now")
+        return admitted
+
+    def _see_out(self, visit: Visit) -> None:
+        if self.inside.get(visit.node) is visit:
+            del self.inside[visit.node]
 
     def _record(self, store: bytes) -> Link | None:
         found = self._runtime.ledger.read(Table.LINKS, store)
@@ -187,7 +212,8 @@ class Visit:
         if not fresh:
             self._tell()  # it has come before: perhaps what was said of it was lost
             return
-        await self._runtime.intake.admit(sum(map(len, fresh)))
+        intake = self._runtime.intake
+        await intake.admit(int(min(sum(map(len, fresh)), intake.most)))  # more than the quota goes alone
         if not self.over:
             self._take_in(fresh)
 

@@ -27,7 +27,7 @@ from .errors import (
 from .frames import MOST_FRAME, Frame, Kind, open_frame
 from .hello import MOST_HELLO, Answer, Hello, Verdict, open_answer
 from .peers import Peer
-from .session import Due, Sender
+from .session import SILENT_S, Due, Sender
 
 if TYPE_CHECKING:
     from ..actors.outbox import Outbox
@@ -42,6 +42,8 @@ BACKOFF_S = (0.05, 5.0)
 """Between attempts: from, doubling, to."""
 REFUSED_S = 30.0
 """After a refusal that only a person can mend."""
+EARLY_S = 2.0
+"""Others may still be starting."""
 BATCH = 64 * 1024
 """Bytes after which a frame takes no further message."""
 WINDOW = 4 * 1024 * 1024
@@ -70,6 +72,7 @@ class Link:
         self._connections = 0
         self._news = trio.Event()
         self._hurry = trio.Event()
+        self._began_at = 0.0
 
     def dial_again(self) -> None:
         """Do not wait with the next attempt."""
@@ -78,17 +81,19 @@ class Link:
     async def run(self) -> None:
         """Keep the link up until cancelled."""
         self._outbox.on_news = self._wake
+        self._began_at = trio.current_time()
         pause = BACKOFF_S[0]
         while True:
+            dialled_at = trio.current_time()
             try:
                 await self._connect()
-                pause = BACKOFF_S[0]
             except Refused as error:
                 self._note(error)
                 pause = REFUSED_S
             except (ClusterError, OSError) as error:
                 self._note(error)
-                pause = min(pause * 2, BACKOFF_S[1])
+                lasted = trio.current_time() - dialled_at > BACKOFF_S[1]
+                pause = BACKOFF_S[0] if lasted else min(pause * 2, BACKOFF_S[1])
             with trio.move_on_after(pause * (0.8 + 0.4 * self._runtime.random.random())):
                 await self._hurry.wait()
             self._hurry = trio.Event()
@@ -97,7 +102,11 @@ class Link:
         self.connected = False
         if str(error) != self.trouble:
             self.trouble = str(error)
-            log.warning("no link to node %r: %s", self.peer.node, error)
+            # A node that is being started, or ends, is no news; one that stays away is.
+            early = trio.current_time() - self._began_at < EARLY_S or self._runtime.intake.is_closed
+            log.log(
+                logging.INFO if early else logging.WARNING, "no link to node %r: %s", self.peer.node, error
+            )
 
     def _wake(self) -> None:
         self._news.set()
@@ -236,7 +245,9 @@ class Link:
 
     async def _listen(self, wire: Wire, sender: Sender) -> None:
         while True:
-            frame = open_frame(await wire.receive(MOST_FRAME))
+            # Looked at here too: where the other side does not read, the speaker hangs in a send.
+            with _within(SILENT_S, WireClosed("the other side is silent")):
+                frame = open_frame(await wire.receive(MOST_FRAME))
             self._heard()
             if frame.kind is Kind.BYE:
                 raise Refused(f"node {self.peer.node!r} leaves: {frame.text}")

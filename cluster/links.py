@@ -42,6 +42,7 @@ class Links:
         others = [peer for node, peer in peers.items() if node != runtime.name]
         runtime.away.may_pickle = frozenset(peer.node for peer in others if peer.allow_pickle)
         self.links = {peer.node: Link(runtime, cluster, peer, transport) for peer in others}
+        self.door.on_visit = self._hurry
 
     async def run(self, nursery: trio.Nursery, listen: Iterable[Address]) -> None:
         """Listen, and begin to dial; returns when all addresses are bound.
@@ -113,6 +114,12 @@ class Links:
         counters.accepted -= counters.sent - sent  # they were counted when they came, and are here still
         counters.sent = sent
         return len(raws)
+
+    def _hurry(self, node: str) -> None:
+        """Who has just come to our door can be reached."""
+        link = self.links.get(node)
+        if link is not None and not link.connected:
+            link.dial_again()
 
     async def flush(self) -> None:
         """Return when nothing waits for a node that is connected."""

@@ -62,6 +62,10 @@ class Asks:
         if number in self._waiting:
             self._ledger.release(partial(self._give, number, None, error))
 
+    def give(self, number: int, value: Any, error: BaseException | None) -> None:
+        """An answer has come that is on disk where it was made: its callers need not wait for our own."""
+        self._give(number, value, error)
+
     def _give(self, number: int, value: Any, error: BaseException | None) -> None:
         # Not before: if the batch never reaches the disk, its callers are still among those who wait.
         for ask in self._waiting.pop(number, ()):

@@ -236,16 +236,16 @@ class Away:
         self._asked.pop(number, None)
 
     def answered(self, node: str, name: str, number: int, id: str | None, mark: Mark) -> None:
-        """The answer to somebody outside came with the open batch; it is given when that is on disk."""
+        """The answer to somebody outside has come: it is on the other node's disk, which is all it takes."""
         for waiting in list(self._those_who_wait(node, name, number, id)):
             asked = self._asked.pop(waiting)
             try:
                 with abroad.reading_from("" if node in self.may_pickle else node):
                     value = self._value(asked, mark)
             except Exception as error:
-                self._runtime.asks.fail(waiting, error)
+                self._runtime.asks.give(waiting, None, error)
             else:
-                self._runtime.asks.answer(waiting, value)
+                self._runtime.asks.give(waiting, value, None)
 
     def _those_who_wait(self, node: str, name: str, number: int, id: str | None) -> Iterator[int]:
         for waiting, asked in self._asked.items():

@@ -25,7 +25,9 @@ from .records import (
     Children,
     Counters,
     Dead,
+    Far,
     Keyed,
+    Link,
     Mark,
     Request,
     Timer,
@@ -170,6 +172,8 @@ def _check(store: Store, table: Table, at: bytes, value: bytes) -> Iterator[Find
             yield from _check_mail(store, at, value)
         elif table is Table.META:
             _check_meta(at, value)
+        elif table is Table.LINKS:
+            unpack(Far if at.startswith(b"@") and len(at) == 17 else Link, value)
         else:
             _DECODERS.get(table, unseal)(value)
     except Undecodable as error:

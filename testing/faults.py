@@ -82,7 +82,7 @@ duplicate = Verb(Severing.duplicate, {"count": FEW, "late": MOMENTS}, is_fault=T
 reorder = Verb(
     Severing.reorder, {"count": FEW, "by": st.sampled_from([0.05, 1.0, 30.0])}, is_fault=True, name="overtake"
 )
-"""The next frames from one node to another are overtaken; `overtake` in plans, since machines have a `reorder`."""
+"""The next frames from one node to another are overtaken; named so, as machines have a rule `reorder`."""
 overtake = reorder
 cut = Verb(Severing.cut, {"heard": st.sampled_from([True, False])}, is_fault=True)
 """All wires between two nodes break."""

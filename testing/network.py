@@ -18,7 +18,7 @@ from ..cluster.addresses import Address
 from ..cluster.errors import BadFrame, CannotListen, CannotReach, WireClosed
 from ..cluster.frames import Kind, open_frame
 from ..cluster.wire import MOST_UNADMITTED, Wire
-from .wires import ENDED, End
+from .wires import End
 
 log = logging.getLogger("callboard.cluster")
 
@@ -159,7 +159,7 @@ class Network:
     # What ends ask.
 
     def successor(self, end: End) -> End | None:
-        """The newest open end that stands where this one stood; a frame that comes very late arrives there."""
+        """The newest open end that stands where this one stood: there a frame arrives that is very late."""
         for each in reversed(self._ends):
             if (each.owner, each.other.owner, each.dialled) == (end.owner, end.other.owner, end.dialled):
                 return each if each.has_greeted and not each.is_over else None
@@ -241,7 +241,11 @@ class NodeTransport:
         return await self.network.dial(self.owner, address)
 
     async def listen(
-        self, address: Address, take: Take, *, task_status: trio.TaskStatus[Address] = trio.TASK_STATUS_IGNORED
+        self,
+        address: Address,
+        take: Take,
+        *,
+        task_status: trio.TaskStatus[Address] = trio.TASK_STATUS_IGNORED,
     ) -> None:
         """See `Transport`."""
         await self.network.listen(self.owner, address, take, task_status)
@@ -249,7 +253,7 @@ class NodeTransport:
 
 def show_frame(frame: bytes | None) -> str:
     """A frame as a timeline shows it."""
-    if frame is ENDED or frame is None:
+    if frame is None:
         return "the end of the wire"
     try:
         opened = open_frame(frame)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 from ..actors.world import Habits
 from ..mailbox.envelope import Extra, Flag
 from . import invariants
-from .errors import InvariantBroken
+from .errors import InvariantBroken, Kill
 from .history import Change, History, Known, Lifetime, Sent, Taken
 
 if TYPE_CHECKING:
@@ -222,10 +222,10 @@ class Recorder:
         self._note("failed", cell.name, mail.number, cell.attempts)
         self._change(_fails(mail.number, keeps=not cell.paused))
 
-    # Links.
-
     def link(self, point: str) -> None:
         """See `Probe.link`."""
+        if self.over:
+            raise Kill  # what it had received before it was killed must lead nowhere
         self._note(point)
         self._node.reached(point)
 

@@ -1,7 +1,7 @@
 """Severing: what can be done to the network of a simulation; a part of `Simulation`.
 
-`faults` has the same as operations of a plan. Each acts between a node and an `other`; where both are the same,
-the next one is meant. With one node, or nodes that are not linked, none does anything.
+`faults` has the same as operations of a plan. Each acts between a node and an `other`; where both are the
+same, the next one is meant. With one node, or nodes that are not linked, none does anything.
 """
 
 from __future__ import annotations
@@ -78,9 +78,7 @@ class Severing:
         for way in self._ways(node, other):
             way.drops += count
 
-    def duplicate(
-        self, count: int = 1, *, late: Seconds = 0.0, node: int = 0, other: int = 1
-    ) -> None:
+    def duplicate(self, count: int = 1, *, late: Seconds = 0.0, node: int = 0, other: int = 1) -> None:
         """Let each of the next frames from `node` to `other` come twice.
 
         Args:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import trio
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 ROOM = 1024 * 1024
 """Bytes that may lie at the other end and not be received; whoever sends more waits, as with a socket."""
-ENDED = None
+ENDED: Final = None
 """What goes through a road behind the last frame."""
 
 
@@ -138,7 +138,7 @@ class End:
     def _end(self, why: str) -> None:
         self._ended = f"the connection with {self._faces} {why}"
         self._wake()
-        self.other._wake()  # whoever waits there for room waits in vain
+        self.other._wake()  # noqa: SLF001 - whoever waits there for room waits in vain
 
     # The road to the other end.
 
@@ -160,7 +160,7 @@ class End:
         if way.parted:
             self._what = "is lost: a partition"
             return True
-        if frame is ENDED:
+        if frame is None:
             return False
         if way.drops:
             way.drops -= 1
@@ -221,7 +221,7 @@ class End:
     def _arrive(self, frame: bytes | None) -> None:
         if self._ended:
             return
-        if frame is ENDED:
+        if frame is None:
             self._end("was ended by the other side")
             self._network.forget(self)
             return

@@ -24,7 +24,7 @@ from callboard.console.progress import Progress
 from callboard.mailbox import copying
 from callboard.mailbox.errors import CopyRefused, StoreDamaged, StoreFull
 from callboard.mailbox.opening import open_disk, view_disk
-from callboard.mailbox.records import seal
+from callboard.mailbox.records import Link, pack
 from callboard.mailbox.store import Table
 
 from .cast import TYPES, Ann
@@ -37,12 +37,17 @@ def call(*arguments: object) -> Result:
     return CliRunner().invoke(main, [str(each) for each in arguments], prog_name="callboard")
 
 
+def noise(text: str) -> bytes:
+    """A record that says nothing."""
+    return pack(Link("noise", 1, 1, 1, 1, text))
+
+
 def fill(path: Path, megabytes: int) -> None:
     """A store with unread rows of noise, half of them free pages at the end."""
     store = open_disk(path, entropy=bytes, now_ns=lambda: 0)
     numbers = random.Random(1)
     for round_ in range(megabytes):
-        rows = {numbers.randbytes(8): seal(numbers.randbytes(4000)) for _ in range(250)}
+        rows = {numbers.randbytes(16): noise(numbers.randbytes(1980).hex()) for _ in range(250)}
         store.commit({Table.LINKS: dict(rows)})
         if round_ % 2:
             store.commit({Table.LINKS: dict.fromkeys(rows)})
@@ -268,8 +273,9 @@ def test_whoever_looks_at_a_store_while_it_is_compacted_sees_the_old_one(tmp_pat
     store = open_disk(path, entropy=bytes, now_ns=lambda: 0)
     assert len(store.scan(Table.LINKS, limit=10_000)) == int(count)
     for number in range(3):
-        store.commit({Table.LINKS: {b"%d" % number: seal(b"x")}})
-        assert store.get(Table.LINKS, b"%d" % number) == seal(b"x")
+        at = b"%016d" % number
+        store.commit({Table.LINKS: {at: noise("x")}})
+        assert store.get(Table.LINKS, at) == noise("x")
     store.close()
     answer, _ = looker.communicate("again\n")
     assert answer == count
@@ -280,7 +286,6 @@ LOOK = """
 import sys
 from pathlib import Path
 from callboard.mailbox.opening import view_disk
-from callboard.mailbox.records import seal
 from callboard.mailbox.store import Table
 store = view_disk(Path(sys.argv[1]))
 print(len(store.scan(Table.LINKS, limit=10_000)), flush=True)

@@ -7,6 +7,7 @@ comes twice or overtakes another. So order, once and nothing lost are seen from 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -135,9 +136,22 @@ async def follow(sim: Simulation, other: int, node: int = 0) -> None:
     """Watch an actor of another node, and end its life."""
     to, name = away(sim, node, other), sim.fresh_id()
     there = int(to.node[1:])
-    fly = await sim.spawn(Mayfly(), name=name, node=there)
-    await at(sim, node).tell(Branch.follow(ActorRef(name, to.node)))
-    await sim.ref(Mayfly, f"{fly.name}@{to.node}", node=node).tell(Mayfly.die())
+    await surely(lambda: sim.spawn(Mayfly(), name=name, node=there))
+    with suppress(Crashed):
+        await at(sim, node).tell(Branch.follow(ActorRef(name, to.node)))
+    fly = sim.ref(Mayfly, f"{name}@{to.node}", node=node)
+    await surely(lambda: fly.tell(Mayfly.die(), id="die"))
+
+
+async def surely(call: Callable[[], Awaitable[object]]) -> None:
+    """Do something until no crash comes between."""
+    while True:
+        try:
+            await call()
+        except Crashed:
+            await trio.sleep(1)
+        else:
+            return
 
 
 VERBS = (transfer, collect, add, follow)

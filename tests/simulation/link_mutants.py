@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from callboard.cluster.door import Door, Visit
+from callboard.cluster.door import Visit
 from callboard.cluster.link import Link
 from callboard.cluster.session import Receiver, Sender
 
@@ -31,24 +31,11 @@ LINK_MUTANTS = (
         Change(Receiver.mail, (("if first <= self.next else -1", "if first <= self.next else 0"),)),
     ),
     Mutant(
-        "what overlaps is taken again",
-        "G16",
-        Change(Receiver.mail, (("return self.next - first if", "return 0 if"),)),
-    ),
-    Mutant(
         "mail leaves the outbox when it is sent",
         "G16",
         Change(
             Link._send_some,
             (("await wire.send(frame)", "await wire.send(frame); self._outbox.handed_over(sender.next)"),),
-        ),
-    ),
-    Mutant(
-        "an older connection goes on taking mail",
-        "G16",
-        Change(
-            Door._greet,
-            (("visitor.over = True", "pass"), ("await visitor.wire.aclose()", "pass")),
         ),
     ),
     Mutant(

@@ -25,23 +25,28 @@ from .branches import (
 )
 
 PATIENT = settings(deadline=None, report_multiple_bugs=False, suppress_health_check=[HealthCheck.too_slow])
-EVERYTHING = [transfer(other=1, amount=1), collect(other=1, amount=2), add(other=1, amount=3), follow(other=1)]
+EVERYTHING = [
+    transfer(other=1, amount=1),
+    collect(other=1, amount=2),
+    add(other=1, amount=3),
+    follow(other=1),
+]
 BOTH_WAYS = [*EVERYTHING, transfer(other=0, amount=4, node=1), collect(other=0, amount=5, node=1)]
 
 
-@PATIENT
+@settings(PATIENT, max_examples=800)
 @simulate(storms(2), **OPTIONS)
 async def test_two_nodes_in_a_bad_network(sim: Simulation) -> None:
     await live(sim)
 
 
-@PATIENT
+@settings(PATIENT, max_examples=800)
 @simulate(journeys(2), **OPTIONS)
 async def test_two_nodes_whatever_happens(sim: Simulation) -> None:
     await live(sim)
 
 
-@PATIENT
+@settings(PATIENT, max_examples=500)
 @simulate(journeys(3), **OPTIONS)
 async def test_three_nodes_whatever_happens(sim: Simulation) -> None:
     await live(sim)
@@ -50,7 +55,7 @@ async def test_three_nodes_whatever_happens(sim: Simulation) -> None:
 @pytest.mark.parametrize("nth", [1, 2, 3])
 @pytest.mark.parametrize("node", [0, 1])
 @pytest.mark.parametrize("point", LINK_POINTS)
-def test_a_crash_at_every_point_of_a_link_loses_and_doubles_nothing(point: str, node: int, nth: int) -> None:
+def test_a_crash_at_a_point_of_a_link_loses_and_doubles_nothing(point: str, node: int, nth: int) -> None:
     plan = Plan([faults.crash_at_link(point, nth=nth, node=node), *BOTH_WAYS], nodes=2)
     trace = run_simulation(live, plan, **OPTIONS)
     # What is there before the second or third time depends on how much a frame takes.

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("callboard.node")
 _decode = msgspec.msgpack.decode
+_MEANINGLESS = (Undecodable, msgspec.MsgspecError, TypeError, ValueError, OverflowError, RecursionError)
 
 KEPT = Flag.ASKED | Flag.REQUESTED | Flag.MARKED
 """Flags that mean something here; the others are the sender's own affairs."""
@@ -70,6 +71,9 @@ class Arrivals:
             self._bury(raw, "", str(error))
             return 0
         number = envelope.number
+        if number < 0:
+            self._bury(raw, "", f"its number is {number}")
+            return 0
         to = envelope.extra.get(Extra.TO)
         if not isinstance(to, str):
             self._bury(raw, "", "it says not whom it is for")
@@ -79,14 +83,16 @@ class Arrivals:
         act = self._acts.get(envelope.handler)
         try:
             if act is not None:
-                act(node, to, envelope)
+                act(node, to and check_name(to), envelope)
+            elif envelope.handler.startswith("$"):
+                self._bury(raw, to, f"node {node!r} asks for {envelope.handler!r:.80}, unknown here")
             else:
                 self._deliver(node, check_name(to), envelope)
         except BadName as error:
             self._bury(raw, "", f"it is for {to!r:.80}: {error}", reason="misaddressed")
-        except (Undecodable, msgspec.MsgspecError, TypeError, ValueError, RecursionError) as error:
+        except _MEANINGLESS as error:
             # A damaged record of ours, or an act that a newer release means otherwise.
-            self._bury(raw, to, f"{envelope.handler} for {to!r:.80} could not be taken in: {error}")
+            self._bury(raw, to, f"{envelope.handler:.80} for {to!r:.80} could not be taken in: {error}")
         return number
 
     def _bury(self, raw: bytes, box: str, text: str, reason: str = "undecodable") -> None:
@@ -99,11 +105,12 @@ class Arrivals:
         extra: dict[int, object] = {Extra.FROM: node, Extra.ORIGIN: envelope.number}
         if envelope.flags & (Flag.ASKED | Flag.REQUESTED):
             extra[Extra.REQUEST] = envelope.number
-        if Extra.MARK in envelope.extra:
-            extra[Extra.MARK] = envelope.extra[Extra.MARK]
+        if isinstance(given := envelope.extra.get(Extra.MARK), str):  # what else it is could not be written
+            extra[Extra.MARK] = given
         number = self._ledger.next_number()
+        flags = envelope.flags & KEPT
         return from_envelope(
-            replace(envelope, number=number, root=number, cause=0, flags=envelope.flags & KEPT, extra=extra)
+            replace(envelope, number=number, root=number, cause=0, attempts=0, flags=flags, extra=extra)
         )
 
     def _deliver(self, node: str, name: str, envelope: Envelope) -> None:
@@ -117,7 +124,7 @@ class Arrivals:
                 return
         cell = runtime.cells.get(name)
         if mail.flags & Flag.MARKED:
-            given = str(mail.note(Extra.MARK))
+            given = mail.note(Extra.MARK)
             try:
                 mark = runtime.marks.find_mail(cell, given, mail)
             except IdReused as error:
@@ -142,7 +149,7 @@ class Arrivals:
     def _reply(self, node: str, to: str, envelope: Envelope) -> None:
         outcome, body = _decode(envelope.body, type=tuple[int, bytes])
         number = envelope.extra.get(Extra.REQUEST)
-        if not isinstance(number, int):
+        if not isinstance(number, int) or number < 0:
             raise TypeError("it answers no question")
         given = envelope.extra.get(Extra.MARK)
         mark = Mark(b"", number, 0, outcome, body)

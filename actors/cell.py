@@ -48,6 +48,7 @@ class Cell:
         "attempts",
         "attempts_lsn",
         "box",
+        "careful",
         "error",
         "failed_at",
         "fresh",
@@ -100,6 +101,8 @@ class Cell:
         self.last_end = -1
         """Sequence after the last segment's last message; -1 if that was not looked up."""
 
+        self.careful = False
+        """Its turns do not run ahead of the disk, since the process was killed in one; see `blame`."""
         self.guardian: Guardian | None = None
         """The supervisor over its actor, if one is declared."""
         self.held = ""

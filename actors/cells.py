@@ -89,6 +89,7 @@ class Cells:
             return known
         cell = Cell(box, record)
         cell.used_at = self._clock()
+        cell.careful = box in self._runtime.blame.careful
         self._add(cell)
         if cell.name[0] == "@":
             self._runtime.away.adopt(cell)

@@ -45,7 +45,7 @@ class Which(TypedDict, total=False):
     error: OfError
     """The class of the exception, or its qualified name."""
     reason: str
-    """failed, undecodable, misaddressed or unclaimed."""
+    """failed, crashed, undecodable, misaddressed or unclaimed."""
 
 
 class Office:

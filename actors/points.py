@@ -83,12 +83,14 @@ class Probe(Protocol):
         ...
 
     def link(self, point: str) -> None:
-        """A link came to a point: `link.hello`, both sides know where to go on; `link.sent`, a frame of mail;
-        `link.taken`, its mail is in the open batch; `link.stored`, that batch is on disk;
-        `link.acknowledged`, the sender was told so; `link.handed_over`, the sender lets the mail go.
+        """A link came to a point.
+
+        `link.hello`, this side knows where to go on; `link.sent`, a frame of mail; `link.taken`, its mail is
+        in the open batch; `link.stored`, that batch is on disk; `link.acknowledged`, the sender was told so;
+        `link.handed_over`, the sender lets the mail go.
         """
         ...
 
     def arrived(self, store: bytes, number: int) -> None:
-        """The parcel of this number in another node's store was taken in, with the open batch; 0: unreadable."""
+        """A parcel was taken in with the open batch: whose store it is from, and its number there, or 0."""
         ...

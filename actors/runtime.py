@@ -29,6 +29,7 @@ from .alarm import Alarm
 from .arrivals import Arrivals
 from .asks import Asks
 from .away import Away
+from .blame import Blame
 from .cell import Cell, Phase
 from .cells import Cells
 from .closing import TRY_AGAIN_S
@@ -106,6 +107,7 @@ class Runtime:
             on_trouble=self._on_trouble,
             probe=self.probe,
         )
+        self.blame = Blame(self)
         self.alarm = Alarm(self, habits.idle_s)
         self.cells = Cells(self, habits.park_s)
         self.away = Away(self, habits.peers)
@@ -140,8 +142,11 @@ class Runtime:
     async def run(self, nursery: trio.Nursery) -> None:
         """Start the tasks of the node in a nursery."""
         self._nursery = nursery
+        if not self._at_rest:
+            self.blame.look()
         self.workers = Workers(self, nursery)
         self.timers.look()
+        self.blame.arrest()
         self.workers.closing = self._at_rest
         self.workers.start()
         if not self._at_rest:

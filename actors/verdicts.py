@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ..mailbox.inhand import NUMBER
 from .errors import Refusal, is_group
 from .retry import Retry
 from .waking import WakeFailed
@@ -22,6 +23,7 @@ class Verdicts:
     def __init__(self, runtime: Runtime) -> None:
         self._endings = runtime.endings
         self._probe = runtime.probe
+        self._words = runtime.blame.words
 
     def returned_late(self, worker: Worker, turn: Turn, spec: HandlerSpec, result: Any) -> None:
         """A handler that had suspended returned; perhaps in spite of a cancellation."""
@@ -40,21 +42,27 @@ class Verdicts:
 
     def returned(self, worker: Worker, turn: Turn, spec: HandlerSpec, result: Any) -> None:
         """A handler returned."""
+        words = self._words
         if worker.check.leaked():
             worker.leaked = True
+            words[NUMBER] = 0
             self._fail(turn, spec, Leak("the handler left a cancel scope or a nursery open: use `with`"))
         else:
             try:
                 if self._probe is not None:
+                    words[NUMBER] = 0
                     self._probe.turn_end(turn)
                 state, value, body = self._endings.weigh(turn, spec, result)
             except Exception as error:
+                words[NUMBER] = 0
                 self._fail(turn, spec, error)
             else:
+                words[NUMBER] = 0
                 self._endings.handled(turn, state, value, body)
 
     def raised(self, turn: Turn, spec: HandlerSpec, error: BaseException) -> None:
         """A handler raised."""
+        self._words[NUMBER] = 0
         if _is_interrupt(error):
             self.interrupted(turn)
             raise error
@@ -72,6 +80,7 @@ class Verdicts:
 
     def cancelled(self, worker: Worker, turn: Turn, spec: HandlerSpec) -> None:
         """A turn whose scope was cancelled never commits; only `timeout=` costs an attempt."""
+        self._words[NUMBER] = 0
         timed_out = not worker.reason and spec.timeout is not None and worker.scope.cancel_called
         if timed_out:
             late = HandlerTimeout(f"{spec.name} took longer than its timeout of {spec.timeout} s")
@@ -81,6 +90,7 @@ class Verdicts:
 
     def interrupted(self, turn: Turn) -> None:
         """The turn never was: it is undone, and nothing is counted (G18)."""
+        self._words[NUMBER] = 0
         turn.over = True
         turn.cell.actor = None
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import trio
 
 from ..mailbox.errors import StoreError
+from ..mailbox.inhand import BOX, NUMBER
 from .beginnings import Beginnings
 from .cell import Cell, Phase
 from .errors import NodeClosed
@@ -45,6 +46,9 @@ class Workers:
         self._runtime = runtime
         self._ledger = runtime.ledger
         self._schedule = runtime.schedule
+        self._blame = blame = runtime.blame
+        self._next = blame.next if blame.suspected else self._schedule.next
+        self._words = blame.words
         self._verdicts = Verdicts(runtime)
         self._nursery = nursery
         self._parked: trio.lowlevel.Task | None = None
@@ -105,10 +109,10 @@ class Workers:
                 raise
 
     async def _lead(self, worker: Worker) -> None:
-        ledger, schedule, tick = self._ledger, self._schedule, self._tick
+        ledger, next_cell, tick = self._ledger, self._next, self._tick
         self._begin_slice()
         while not self.finished:
-            cell = None if self.closing or ledger.far_ahead else schedule.next()
+            cell = None if self.closing or ledger.far_ahead else next_cell()
             if cell is None:
                 if not ledger.commit():
                     await self._park()
@@ -119,6 +123,8 @@ class Workers:
                 self.start()
                 await self._stay(worker, suspended)
                 return
+            if self._blame.lone is cell:
+                self._blame.over(cell)
             if worker.leaked or worker.check.leaked():
                 self.start()
                 await worker.check.repair()
@@ -151,7 +157,7 @@ class Workers:
             return None
         cell.phase = RUNNING
         cell.used_at = self._clock()
-        turns = min(self._schedule.quantum, self._ledger.room)
+        turns = self._turns_for(cell)
         while turns:
             mail = self._head(cell)
             if mail is None:
@@ -173,6 +179,8 @@ class Workers:
                 worker.leaked = worker.check.leaked()
                 self._verdicts.raised(turn, spec, error)
             else:
+                self._words[NUMBER] = 0
+                self._blame.stepped(cell)
                 return Suspended(cell, turn, spec, coroutine, context, trap)
             if cell.phase is not RUNNING or worker.leaked:
                 break
@@ -185,6 +193,11 @@ class Workers:
             cell.phase = Phase.IDLE
             self._runtime.cells.consider(cell)
         return None
+
+    def _turns_for(self, cell: Cell) -> int:
+        if self._blame.lone is cell:
+            return 1
+        return min(self._schedule.quantum, self._ledger.room)
 
     # Staying with a suspended turn.
 
@@ -204,6 +217,7 @@ class Workers:
             _close(suspended.coroutine)
             # All of the turn is settled before anything is awaited: its next attempt may begin at once.
             cell.worker = None
+            self._blame.over(cell)
             self.suspended.discard(worker)
             if not self.suspended:
                 self._alone.set()
@@ -216,6 +230,7 @@ class Workers:
         """Pass traps and answers between trio and the handler until it returns or raises."""
         cell, turn, spec, coroutine, context, trap = suspended
         verdicts, probe = self._verdicts, self._runtime.probe
+        blame, words = self._blame, self._words
         need = max(cell.lsn, turn.mail.lsn, cell.attempts_lsn)
         while True:
             answer, error = await pass_on(trap)
@@ -236,12 +251,17 @@ class Workers:
                 return self._abandon(worker, turn, spec)
             if probe is not None and (error is None or self._runtime.failure is None):
                 probe.turn_resumed(turn)
+            words[BOX] = cell.box
+            words[NUMBER] = turn.mail.number
+            blame.stepping(cell)
             try:
                 trap = context.run(next_step, coroutine, answer, error)
             except StopIteration as stop:
                 return verdicts.returned_late(worker, turn, spec, stop.value)
             except BaseException as raised:
                 return verdicts.raised_late(worker, turn, spec, raised)
+            words[NUMBER] = 0
+            blame.stepped(cell)
 
     def _abandon(self, worker: Worker, turn: Turn, spec: HandlerSpec) -> None:
         """Stop stepping a handler that swallows its cancellation."""

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import trio
 from hypothesis import HealthCheck, Phase, given, settings, strategies as st
@@ -32,6 +33,13 @@ class Purse(Actor, type_name="benchmark.Purse"):
 @operation(source=st.sampled_from(NAMES), target=st.sampled_from(NAMES), coins=st.integers(1, 9))
 async def give(sim: Simulation, source: str, target: str, coins: int) -> None:
     await sim.ref(Purse, source).tell(Purse.give(sim.ref(Purse, target), coins))
+
+
+@operation(source=st.integers(0, 2), coins=st.integers(1, 9))
+async def far_give(sim: Simulation, source: int, coins: int) -> None:
+    target = (source + 1) % 3
+    there = sim.ref(Purse, f"{NAMES[target]}@n{target}", node=source)
+    await sim.ref(Purse, NAMES[source], node=source).tell(Purse.give(there, coins))
 
 
 STEPS = (give, give, give, ops.wait, faults.crash, faults.crash_at)
@@ -86,6 +94,25 @@ def runs(sizes: Sizes, _folder: Path) -> Measured:
     """One plan of 20 operations, over and over."""
     plan = _plan_of(OPS)
     return _rate(lambda: run_simulation(_money, plan, types=[Purse]), sizes.simulations)
+
+
+async def _far_money(sim: Simulation) -> None:
+    for number, name in enumerate(NAMES):
+        await sim.spawn(Purse(), name=name, node=number)
+    await sim.run_plan()
+    await sim.converge()
+    check(
+        "coins",
+        sum(purse.coins for node in range(3) for purse in sim.states(Purse, node=node)),
+        100 * len(NAMES),
+    )
+
+
+def cluster_runs(sizes: Sizes, _folder: Path) -> Measured:
+    """The same on three linked nodes, so that every coin crosses a link."""
+    steps: list[Any] = [faults.crash(node=n % 3) if n % 7 == 6 else far_give(n % 3, 1) for n in range(OPS)]
+    plan = Plan(steps, nodes=3)
+    return _rate(lambda: run_simulation(_far_money, plan, types=[Purse]), sizes.simulations // 4)
 
 
 def property_runs(sizes: Sizes, _folder: Path) -> Measured:

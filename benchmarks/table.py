@@ -110,6 +110,8 @@ ROWS = (
          Target("lab.trio_alone", None, None))),
     Row("simulated-drawn", "the same, drawn by Hypothesis, up to 20", "lab.property_runs",
         (Target("lab.hypothesis_alone", None, None),)),
+    Row("simulated-cluster", "simulated runs of three linked nodes, 20 operations", "lab.cluster_runs",
+        (Target("", 200, 500), Target("lab.runs", None, None))),
     Row("hop", "to another node over a Unix socket, 1,000 of 100 B a commit", "links.unix",
         (Target("links.local", 0.4, 0.8), Target("links.wire", None, None))),
     Row("hop-10", "the same, 10 a commit", "links.small_batches",
@@ -147,6 +149,7 @@ YARDSTICKS = {
     "links.local_large": "without the hop",
     "links.wire": "the bare socket",
     "trees.alone": "nobody failing",
+    "lab.runs": "one node",
     "lab.trio_alone": "trio.run alone",
     "lab.hypothesis_alone": "Hypothesis alone",
 }

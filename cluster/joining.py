@@ -12,6 +12,7 @@ from .network import Network
 from .peers import Peer, read_addresses, read_peers
 
 if TYPE_CHECKING:
+    from ..actors.runtime import Runtime
     from .node import Node
     from .security import Tls
 
@@ -56,14 +57,13 @@ class Plan:
         """Names of the nodes that mail may be sent to."""
 
     @asynccontextmanager
-    async def joined(self, node: Node, drain_s: float) -> AsyncGenerator[None]:
+    async def joined(self, runtime: Runtime, node: Node, drain_s: float) -> AsyncGenerator[None]:
         """Keep the links of a node up around a block; at its end what was sent may leave for `drain_s`."""
         if not self._listed:
             yield
             return
         from .links import Links  # loaded where there are some: most nodes have none
 
-        runtime = node._runtime  # noqa: SLF001 - the node is put together on this floor
         node.links = links = Links(runtime, self._cluster, self._listed, self._network)
         await links.run(runtime.nursery, self._addresses)
         yield

@@ -127,15 +127,15 @@ class LaunchedNode:
 
     async def run(self) -> None:
         """Keep its process going until it has ended for good, which `stop` brings about and no scope does."""
+        code = -signal.SIGKILL  # of what is left if this fails, as where its output cannot be written
         with trio.CancelScope(shield=True):
             try:
                 code = await self._run_again_and_again()
             finally:
                 self._stopping = True
-                self.code = 128 + signal.SIGTERM
+                self.code = code
                 self._ended.set()
                 self._plan.news()
-            self.code = code
 
     async def _run_again_and_again(self) -> int:
         pause = BACKOFF_S[0]

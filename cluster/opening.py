@@ -95,7 +95,7 @@ async def open_node(
         node = Node(runtime)
         if isinstance(opened, DiskStore) and not _is_virtual():
             attend(runtime, node, opened.path)
-        async with plan.joined(node, drain_s):
+        async with plan.joined(runtime, node, drain_s):
             yield node
 
 

@@ -32,7 +32,7 @@ def dead_group() -> None:
 )
 @click.option("--error", metavar="NAME", help="Only those that died of this error, such as 'Timeout*'.")
 @click.option("--box", metavar="NAME", help="Only those of these mailboxes, such as 'order/*'.")
-@click.option("--reason", metavar="WORD", help="failed, undecodable, misaddressed or unclaimed.")
+@click.option("--reason", metavar="WORD", help="failed, crashed, undecodable, misaddressed or unclaimed.")
 @click.option("--group", is_flag=True, help="Count them by error, the most frequent first.")
 @json_option
 def list_command(

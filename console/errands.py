@@ -34,7 +34,9 @@ def which_options(command: Any) -> Any:
             show_default=True,
             help="Letters at once, in the order of death.",
         ),
-        click.option("--reason", metavar="WORD", help="failed, undecodable, misaddressed or unclaimed."),
+        click.option(
+            "--reason", metavar="WORD", help="failed, crashed, undecodable, misaddressed or unclaimed."
+        ),
         click.option("--box", metavar="NAME", help="Only those of these mailboxes, such as 'order/*'."),
         click.option("--error", metavar="NAME", help="Only those that died of this error."),
         click.option("--type", "type_", metavar="TYPE", help="Only mail for this type of actor."),

@@ -28,6 +28,8 @@ class Case:
     supervisor: str
     """Who has it as a child; empty if it was spawned."""
     now: int
+    crashes: int | None = None
+    """How often the next message brought the process down while it ran alone; None if it is no suspect."""
 
     @property
     def name(self) -> str:
@@ -45,7 +47,7 @@ class Reason:
     """One reason, and what to do about it."""
 
     word: str
-    """paused, type paused, no actor, retrying, unreadable, idle, next or supervised; for programs."""
+    """paused, type paused, no actor, retrying, suspected, unreadable, idle, next, supervised."""
     text: str
     advice: str = ""
 
@@ -107,6 +109,21 @@ def _retrying(case: Case) -> Reason | None:
     return Reason("retrying", text, advice)
 
 
+def _suspected(case: Case) -> Reason | None:
+    if case.crashes is None or not case.head:
+        return None
+    text = (
+        f"The next message, {wording.message(case.head[0], case.view.type)}, is suspected: the process was "
+        f"killed in the middle of its turn, and {wording.count(case.crashes, 'time')} in a row while it ran "
+        "alone. It runs alone until it is handled, and is a dead letter after the third time."
+    )
+    advice = (
+        "Look in the system's log for what ended the process (a segmentation fault, no memory, os._exit). "
+        f"When it has died: callboard dead ls --box {case.name} --reason crashed"
+    )
+    return Reason("suspected", text, advice)
+
+
 def _unreadable(case: Case) -> Reason | None:
     problem = case.head[0].problem if case.head else ""
     if not problem or case.view.condition != "running":
@@ -150,6 +167,7 @@ _LOOKS: Final[tuple[Callable[[Case], Reason | None], ...]] = (
     _type_paused,
     _no_actor,
     _retrying,
+    _suspected,
     _unreadable,
     _idle,
     _next,

@@ -12,6 +12,7 @@ import click
 
 from ..mailbox.errors import StoreDamaged
 from ..mailbox.identity import Identity
+from ..mailbox.inhand import InHand
 from ..mailbox.reading import list_mailboxes
 from ..mailbox.store import Snapshot, Store, Usage, Writes
 from .exits import NotFound
@@ -106,6 +107,10 @@ class _Still:
     @property
     def identity(self) -> Identity:
         return self._store.identity
+
+    @property
+    def in_hand(self) -> InHand:
+        return self._store.in_hand
 
     def snapshot(self) -> nullcontext[Snapshot]:
         return nullcontext(self._reads)

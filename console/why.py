@@ -6,9 +6,11 @@ from typing import Final
 
 import click
 
+from ..mailbox.errors import Undecodable
 from ..mailbox.letter import Letter
 from ..mailbox.reading import find_mailbox, list_timers, peek, read_declared
 from ..mailbox.store import Store
+from ..mailbox.suspects import read_suspects
 from . import jsonl
 from .reasons import Case, Reason, reasons
 from .showing import require_whole
@@ -50,7 +52,18 @@ def _case(store: Store, name: str) -> Case | None:
         return None
     head: list[Letter] = peek(store, name, limit=1) if view.mail else []
     timers = [each for each in list_timers(store, limit=MOST_TIMERS) if each.to == name and each.letter]
-    return Case(view, head, timers, read_declared(store).get(name, ""), now_ns())
+    return Case(
+        view, head, timers, read_declared(store).get(name, ""), now_ns(), _crashes(store, view.box, head)
+    )
+
+
+def _crashes(store: Store, box: int, head: list[Letter]) -> int | None:
+    """How often the message at the head brought the process down alone; None if nobody suspects it."""
+    try:
+        suspect = read_suspects(store).get(box)
+    except Undecodable:
+        return None
+    return suspect.crashes if suspect is not None and head and head[0].number == suspect.number else None
 
 
 def _fields(reason: Reason) -> dict[str, str | None]:

@@ -173,11 +173,18 @@ def _check(store: Store, table: Table, at: bytes, value: bytes) -> Iterator[Find
         elif table is Table.META:
             _check_meta(at, value)
         elif table is Table.LINKS:
-            unpack(Far if at.startswith(b"@") and len(at) == 17 else Link, value)
+            _check_link(at, value)
         else:
             _DECODERS.get(table, unseal)(value)
     except Undecodable as error:
         yield Finding(table.name, f"{_title(table, at)}: {error}", _EFFECTS.get(table, _OTHER_EFFECT))
+
+
+def _check_link(at: bytes, value: bytes) -> None:
+    if at.startswith(b"@") and len(at) != STORE_BYTES:
+        unpack(Far, value)
+    else:
+        unpack(Link, value)
 
 
 def _title(table: Table, at: bytes) -> str:
@@ -252,6 +259,8 @@ _WIDTHS: Final = {
     Table.WATCHES: 25,
     Table.CHILDREN: 16,
 }
+STORE_BYTES: Final = 16
+"""Of the uuid of a store that sends, which is its key in LINKS."""
 _DECODERS: Final[dict[Table, Callable[[bytes], object]]] = {
     Table.NAMES: _check_name,
     Table.BOXES: lambda value: unpack(Box, value),

@@ -22,6 +22,7 @@ from lmdb import verify
 from . import anatomy, faults, fork, meta, preflight
 from .errors import StoreDamaged, StoreError, StoreFailed, StoreFull
 from .identity import Identity
+from .inhand import InHand
 from .lock import StoreLock, refused_opening
 from .snapshot import DiskSnapshot, SingleReads
 from .store import Snapshot, Table, Usage, Writes
@@ -85,10 +86,9 @@ def _open_tables(env: lmdb.Environment, *, read_only: bool) -> _Tables:
 
 
 def _find_table(env: lmdb.Environment, name: bytes) -> "lmdb._Database | None":
-    try:
+    with suppress(lmdb.NotFoundError):  # then the store is older than the table, which reads as empty
         return env.open_db(name, create=False)
-    except lmdb.NotFoundError:  # the store is older than the table, which then reads as empty
-        return None
+    return None
 
 
 def _read_identity(env: lmdb.Environment, path: Path) -> Identity:
@@ -104,7 +104,7 @@ class DiskStore(SingleReads):
 
     def __init__(self, path: Path, *, lock: StoreLock | None, map_size: int) -> None:
         """Open a data file that passed its preflight; without a lock it can only be read."""
-        self.path = path
+        self.path, self.in_hand = path, InHand(path)
         self._lock = lock
         try:
             self._env = env = _environment(path, map_size, read_only=lock is None)
@@ -115,11 +115,10 @@ class DiskStore(SingleReads):
             self._identity = _read_identity(env, path)
             self._tables = _open_tables(env, read_only=lock is None)
             self.dead_readers = env.reader_check()
-        except lmdb.Error as error:
+        except BaseException as error:
             env.close()
-            raise refused_opening(error, path) from error
-        except BaseException:
-            env.close()
+            if isinstance(error, lmdb.Error):
+                raise refused_opening(error, path) from error
             raise
         self._begin: Callable[..., lmdb.Transaction[bytes]] = env.begin
         """Begins every read; replaced by a refusal at the end, so that no read need ask."""

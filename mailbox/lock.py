@@ -20,6 +20,7 @@ from typing import Final
 import attrs
 import msgspec
 
+from .boot import boot_id as boot_id
 from .errors import StoreError, StoreInUse
 from .faults import open_error
 from .preflight import LOCK, is_still, system_error
@@ -138,11 +139,3 @@ def describe(holder: Holder) -> str:
     where = "" if holder.boot == boot_id() else f" on {holder.host or 'another machine'}"
     who = "this very process" if holder.pid == os.getpid() and not where else f"process {holder.pid}{where}"
     return f"{who} ({holder.command or 'unknown command'}), since {since:%Y-%m-%d %H:%M:%S} UTC"
-
-
-def boot_id() -> str:
-    """The system's name for the time since it was started; empty where it has none."""
-    try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
-    except OSError:
-        return ""

@@ -8,12 +8,14 @@ that was not synced can be forgotten (`crash`, `reopen`).
 from bisect import bisect_left, insort
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from copy import deepcopy
 
 import attrs
 
 from . import faults, meta
 from .errors import StoreError, StoreFailed, StoreFull
 from .identity import Identity
+from .inhand import InHand
 from .store import MAX_KEY, Snapshot, Table, Usage, Writes, after_prefix
 
 Undo = list[tuple[Table, bytes, bytes | None]]
@@ -44,10 +46,13 @@ class MemoryStore:
         self._limit = limit
         self._trees = _Trees()
         self._trees.write({Table.META: {**meta.birth(entropy(16), now_ns())}})
+        self.in_hand = InHand()
         self._start(node, created=True)
 
     def _start(self, node: str, *, created: bool) -> None:
         self._held = False
+        self._left = b""
+        """What was in hand at the end of this life."""
         self._undo: list[Undo] = []
         self._waiting: list[Callable[[], None]] = []
         self._faults: list[tuple[StoreError, bool]] = []
@@ -172,12 +177,17 @@ class MemoryStore:
             tell()
 
     def crash(self) -> None:
-        """Forget what was not synced, and everybody who waits; this handle is of no use any more."""
+        """Forget what was not synced, and everybody who waits; this handle is of no use any more.
+
+        As after `kill -9`, the slot of what is in hand stays as it is at this moment (G8).
+        """
         for undo in reversed(self._undo):
             for table, key, value in reversed(undo):
                 self._trees.put(table, key, value)
         self._undo.clear()
         self._waiting.clear()
+        if self._gone is None:
+            self._left = self.in_hand.image()
         self._gone = StoreError("this store crashed: go on with what reopen() returns")
 
     def reopen(self, *, node: str = "") -> "MemoryStore":
@@ -191,13 +201,15 @@ class MemoryStore:
         store = object.__new__(MemoryStore)
         store._now_ns, store._limit, store._trees = self._now_ns, self._limit, self._trees
         store._start(node, created=False)
+        store.in_hand = InHand(left=self._left)
         return store
 
     def copy(self) -> "MemoryStore":
         """What is synced now, as a store that was closed: a backup. `reopen` makes a store of it."""
         assert not self._undo, "a copy is taken while nothing is held"
         store = object.__new__(MemoryStore)
-        store._now_ns, store._limit, store._trees = self._now_ns, self._limit, self._trees.copy()
+        store._now_ns, store._limit, store._trees = self._now_ns, self._limit, deepcopy(self._trees)
+        store._left = b""
         store._gone = StoreError("this is a copy: go on with what reopen() returns")
         return store
 
@@ -217,6 +229,7 @@ class MemoryStore:
         self.release()
         if clean and self._refusal is None:
             self._trees.write({Table.META: meta.closing()})
+        self._left = self.in_hand.image()
         self._gone = StoreError("this store is closed: go on with what reopen() returns")
 
 
@@ -257,14 +270,6 @@ class _Trees:
             self.size -= len(key)
         self.size -= len(before or b"")
         return before
-
-    def copy(self) -> "_Trees":
-        """The same, to go on separately."""
-        copy = _Trees()
-        copy._values = [dict(values) for values in self._values]
-        copy._keys = [list(keys) for keys in self._keys]
-        copy.size = self.size
-        return copy
 
     def get(self, table: Table, key: bytes) -> bytes | None:
         return self._values[table].get(key)

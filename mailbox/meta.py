@@ -29,6 +29,8 @@ OPENED_KEY: Final = b"opened"
 """When it was last opened to write, ns, as `pack_number`."""
 PAUSED_KEY: Final = b"paused"
 """Actor types that are paused, and why; absent while none is. See `pauses`."""
+SUSPECTS_KEY: Final = b"suspects"
+"""Messages in whose turn the process was killed; absent while there is none. See `suspects`."""
 
 Changes = dict[bytes, bytes | None]
 """What to write into META."""

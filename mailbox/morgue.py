@@ -32,7 +32,7 @@ class Wanted:
     error: str | None = None
     """Qualified name of the exception's class."""
     reason: str | None = None
-    """failed, undecodable, misaddressed or unclaimed."""
+    """failed, crashed, undecodable, misaddressed or unclaimed."""
 
     def fits(self, view: DeadView) -> bool:
         """Whether a letter is meant, numbers apart; one that cannot be read always is."""
@@ -54,7 +54,7 @@ class DeadGroup:
     error: str
     """Qualified name of the exception's class; empty if there was none."""
     reason: str
-    """failed, undecodable, misaddressed or unclaimed; empty for letters that cannot be read."""
+    """failed, crashed, undecodable, misaddressed or unclaimed; empty for letters that cannot be read."""
     count: int
     oldest: int
     """When the first of them died, ns."""

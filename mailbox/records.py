@@ -195,7 +195,7 @@ class Dead(msgspec.Struct, array_like=True, gc=False):
     type: str
     envelope: bytes
     reason: str
-    """failed, undecodable, misaddressed or unclaimed."""
+    """failed, crashed, undecodable, misaddressed or unclaimed."""
     error: str
     """Qualified name of the exception's class."""
     text: str

@@ -15,6 +15,7 @@ from typing import Final, Protocol
 import attrs
 
 from .identity import Identity
+from .inhand import InHand
 
 
 class Table(IntEnum):
@@ -90,6 +91,11 @@ class Store(Snapshot, Protocol):
     @property
     def identity(self) -> Identity:
         """Who this store is: uuid, incarnation, node name."""
+        ...
+
+    @property
+    def in_hand(self) -> InHand:
+        """The slot that names the message being stepped, for the next life to find (G8)."""
         ...
 
     def snapshot(self) -> AbstractContextManager[Snapshot]:

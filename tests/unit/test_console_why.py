@@ -6,10 +6,12 @@ from typing import Any
 
 import pytest
 
-from callboard.mailbox.meta import PAUSED_KEY
+from callboard.mailbox.meta import PAUSED_KEY, SUSPECTS_KEY
 from callboard.mailbox.pauses import pack_paused
+from callboard.mailbox.reading import find_mailbox, peek
 from callboard.mailbox.records import Children, key, name_key, pack
 from callboard.mailbox.store import Table
+from callboard.mailbox.suspects import Suspect, pack_suspects
 
 from .test_console_store import MINUTE, NOW, SECOND, call, envelope, shelf
 
@@ -150,3 +152,18 @@ def test_a_damaged_record_of_paused_types_hides_no_mailbox(office: Path) -> None
     with shelf(office) as made:
         made.put(Table.META, PAUSED_KEY, b"rubbish!")
     assert len(call("ls", "--store", office).stdout.splitlines()) == 10
+
+
+@pytest.mark.parametrize("crashes", [0, 2])
+def test_why_says_who_is_suspected_of_having_killed_the_process(office: Path, crashes: int) -> None:
+    with shelf(office) as made:
+        view = find_mailbox(made.store, "next")
+        assert view is not None
+        number = peek(made.store, "next")[0].number
+        made.put(Table.META, SUSPECTS_KEY, pack_suspects({view.box: Suspect(number, crashes)}))
+    said = " ".join(call("why", "next", "--store", office).stdout.split())
+    assert said.startswith("The next message, deposit(amount=30), is suspected: the process was killed")
+    assert f"{crashes} times in a row while it ran alone" in said
+    with shelf(office) as made:
+        made.put(Table.META, SUSPECTS_KEY, pack_suspects({view.box: Suspect(number + 1)}))
+    assert "suspected" not in call("why", "next", "--store", office).stdout

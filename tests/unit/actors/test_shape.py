@@ -121,6 +121,7 @@ def test_a_validator_that_raises_makes_bytes_undecodable() -> None:
 
 def test_refs_are_bound_to_the_post_of_the_reader() -> None:
     it = shape(a=ActorRef[Any], b=ActorRef[Any] | None)
+
     class Post:
         name = "b"
 

@@ -34,9 +34,9 @@ PATIENCE_S = 5
 encode = msgspec.msgpack.encode
 
 
-class Sink(Actor):
+class Funnel(Actor):
     log: list[int] = attrs.field(factory=list[int])
-    other: ActorRef["Sink"] | None = None
+    other: ActorRef["Funnel"] | None = None
 
     @handler
     async def add(self, n: int) -> int:
@@ -44,9 +44,9 @@ class Sink(Actor):
         return n
 
     @handler
-    async def reach(self, ref: ActorRef["Sink"]) -> None:
-        self.turn.watch(ref, then=Sink.ended)
-        self.turn.request(ref, Sink.add(1), then=Sink.answered, failed=None)
+    async def reach(self, ref: ActorRef["Funnel"]) -> None:
+        self.turn.watch(ref, then=Funnel.ended)
+        self.turn.request(ref, Funnel.add(1), then=Funnel.answered, failed=None)
 
     @handler
     async def answered(self, n: int) -> None:
@@ -64,7 +64,7 @@ class Sink(Actor):
 # What comes.
 
 NUMBERS = st.sampled_from([0, 1, 2, -1, -(2**63), 2**31, 2**40 + 1, 2**63, 2**64 - 1])
-TEXTS = st.sampled_from(["", "m", "n", "@a", "@", "m@b", "Sink", "x" * 300, "\0", "$stop", "é"]) | st.text(
+TEXTS = st.sampled_from(["", "m", "n", "@a", "@", "m@b", "Funnel", "x" * 300, "\0", "$stop", "é"]) | st.text(
     max_size=5
 )
 VALUES: st.SearchStrategy[Any] = st.recursive(
@@ -108,7 +108,7 @@ def letters(draw: st.DrawFn) -> bytes:
     envelope = Envelope(
         number=draw(NUMBERS),
         origin=draw(st.binary(max_size=16)),
-        type=draw(st.just("Sink") | TEXTS),
+        type=draw(st.just("Funnel") | TEXTS),
         handler=draw(HANDLERS | TEXTS),
         version=draw(st.just(1) | NUMBERS),
         codec=draw(st.just(1) | NUMBERS),
@@ -148,21 +148,21 @@ async def node(path: str) -> AsyncGenerator[tuple[Node, Fake]]:
     """Node b, which asks and watches an actor of the hand-written node a; sound at the end."""
     listed = {name: f"unix:{path}/{name}" for name in "ab"}
     store = MemoryStore(node="b", entropy=lambda n: b"b" * n)
-    async with open_node(store, name="b", peers=listed, types=[Sink], drain=0) as b:
-        await b.spawn(Sink(), name="good")
-        asker = await b.spawn(Sink(), name="m")
-        await asker.tell(Sink.reach(b.ref(Sink, "far@a")))
+    async with open_node(store, name="b", peers=listed, types=[Funnel], drain=0) as b:
+        await b.spawn(Funnel(), name="good")
+        asker = await b.spawn(Funnel(), name="m")
+        await asker.tell(Funnel.reach(b.ref(Funnel, "far@a")))
         fake = Fake(listed["b"])
         yield b, fake
         await fake.bring(good(7))
-        assert (await b.ref(Sink, "good").ask(Sink.show(), timeout=PATIENCE_S))[-1] == 7
+        assert (await b.ref(Funnel, "good").ask(Funnel.show(), timeout=PATIENCE_S))[-1] == 7
         await b.wait_idle()
         assert not find_damage(store)
 
 
 def good(n: int) -> bytes:
     rest: dict[str, Any] = {"cause": 0, "root": n, "trace": "", "attempts": 0, "flags": 0}
-    who: dict[str, Any] = {"origin": b"", "type": "Sink", "handler": "add", "version": 1, "codec": 1}
+    who: dict[str, Any] = {"origin": b"", "type": "Funnel", "handler": "add", "version": 1, "codec": 1}
     what: dict[str, Any] = {"body": encode({"n": n}), "sender": "", "sent_at": 1}
     return encode_fields(Envelope(number=n, **who, **what, **rest, extra={Extra.TO: "good"}))
 
@@ -190,7 +190,7 @@ async def test_letters_of_any_kind_are_taken_in_counted_and_hold_nothing_up(mail
             await fake.bring(good(1))
             after = b.statistics()
             assert after.accepted >= before.accepted + 1
-            assert await b.ref(Sink, "good").ask(Sink.show(), timeout=PATIENCE_S) == [1]
+            assert await b.ref(Funnel, "good").ask(Funnel.show(), timeout=PATIENCE_S) == [1]
 
 
 @given(letters())

@@ -68,7 +68,7 @@ class Source(Actor, type_name="nodes.Source"):
         return self.sent
 
 
-class Broke(Refusal):
+class OverdrawnAbroad(Refusal):
     """There is not so much in the account."""
 
 
@@ -83,7 +83,7 @@ class Account(Actor, type_name="nodes.Account"):
     @handler
     async def withdraw(self, amount: int) -> int:
         if amount > self.balance:
-            raise Broke
+            raise OverdrawnAbroad
         self.balance -= amount
         return self.balance
 
@@ -134,7 +134,7 @@ class Teller(Actor, type_name="nodes.Teller"):
 
     @handler
     async def declined(self, failure: Failure) -> None:
-        self.refused += failure.error == "Broke"
+        self.refused += failure.error == "OverdrawnAbroad"
         self.turn.after(0.005, Teller.move())
 
     @handler

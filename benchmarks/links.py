@@ -68,6 +68,16 @@ def small_batches(sizes: Sizes, folder: Path) -> Measured:
     return trio.run(_hop, sizes, folder, "unix", 100, 10)
 
 
+def single(sizes: Sizes, folder: Path) -> Measured:
+    """One message in a commit, one after the other."""
+    return trio.run(_hop, sizes, folder, "unix", 100, 1)
+
+
+def local_single(sizes: Sizes, folder: Path) -> Measured:
+    """The same work, one message in a commit."""
+    return trio.run(_local, sizes, folder, 100, 1)
+
+
 def local(sizes: Sizes, folder: Path) -> Measured:
     """The same work without a hop."""
     return trio.run(_local, sizes, folder, 100, sizes.batch)
@@ -105,7 +115,7 @@ async def _local(sizes: Sizes, folder: Path, size: int, batch: int) -> Measured:
 
 
 def _count(sizes: Sizes, size: int, batch: int) -> int:
-    share = {100: 1, 10_000: 20}[size] * (1 if batch > 10 else 5)
+    share = {100: 1, 10_000: 20}[size] * {1: 50, 10: 5}.get(batch, 1)
     return max(sizes.tells // share // batch, 1) * batch
 
 

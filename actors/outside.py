@@ -100,13 +100,12 @@ class Outside:
         away = self._runtime.away
         if ref.node and away.is_away(ref):
             away.staged_tell(ref, message, cause, delay=delay, key=key, id=id)()
-            self._runtime.workers.wake()
-            return self._ledger.lsn
-        target = self._runtime.sending.target(ref, message)
-        if not delay and key is None and id is None:
-            self._runtime.sending.deliver_to(target, self._runtime.sending.make_mail(message, cause))
         else:
-            self._runtime.sending.staged_tell(ref.name, message, cause, delay=delay, key=key, id=id)()
+            target = self._runtime.sending.target(ref, message)
+            if not delay and key is None and id is None:
+                self._runtime.sending.deliver_to(target, self._runtime.sending.make_mail(message, cause))
+            else:
+                self._runtime.sending.staged_tell(ref.name, message, cause, delay=delay, key=key, id=id)()
         self._runtime.workers.wake()
         return self._ledger.lsn
 

@@ -200,7 +200,7 @@ async def crash(self: ActorMachine) -> None:
             "Mistaken.crash stands in the place of the fault crash",
         ),
         ({"wait": crash}, {}, "Mistaken.wait stands in the place of the rule that every machine has wait"),
-        ({}, {"speed": 1}, "there is no option speed=; there are faults, idle, limit, linked, nodes, orders, park"),
+        ({}, {"speed": 1}, "there is no option speed=; there are faults, idle, limit, linked, nodes"),
     ],
 )
 def test_a_machine_that_cannot_be_is_refused_with_the_remedy(

@@ -18,7 +18,6 @@ from ..mailbox.envelope import Envelope, Extra, Flag, open_envelope
 from ..mailbox.errors import BadName, CallboardError, Undecodable
 from ..mailbox.names import check_name
 from ..mailbox.records import Mark, Outcome
-from . import abroad
 from .addresses import ENDED, REPLY, SPAWN, STOP, UNWATCH, WATCH
 from .answers import encode_failure
 from .burying import bury
@@ -187,7 +186,7 @@ class Arrivals:
         mail = self._mail(node, envelope)
         fresh, state = _decode(envelope.body, type=tuple[bool, bytes])
         try:
-            with abroad.reading_from("" if node in runtime.away.may_pickle else node):
+            with runtime.away.reading_from(node):
                 seed = runtime.seeds.prepare_bytes(envelope.type, check_name(to), state, fresh=fresh)
             runtime.seeds.sow(seed, None)
         except (CallboardError, BadName, Undecodable) as error:

@@ -45,8 +45,6 @@ class Away:
         self.peers = peers
         """The nodes that mail may be sent to."""
         self.outboxes: dict[str, Outbox] = {}
-        self.on_outbox: Callable[[Outbox], None] | None = None
-        """Called with every outbox that was not known before; the links set it."""
         self.may_pickle: frozenset[str] = frozenset()
         """The nodes whose pickled values are read."""
         self._runtime = runtime
@@ -57,9 +55,7 @@ class Away:
 
     def adopt(self, cell: Any) -> None:
         """A cell called "@b" was made active: it is an outbox."""
-        outbox = self.outboxes[cell.name[1:]] = Outbox(self._ledger, cell)
-        if self.on_outbox is not None:
-            self.on_outbox(outbox)
+        self.outboxes[cell.name[1:]] = Outbox(self._ledger, cell)
 
     def outbox(self, node: str) -> Outbox:
         """The outbox for a node, made if there is none."""
@@ -84,21 +80,13 @@ class Away:
         """
         if not ref.node or ref.node == self._runtime.name:
             return False
-        self.check(ref)
-        return True
-
-    def check(self, ref: ActorRef[Any]) -> None:
-        """Refuse a ref to a node that this one has no link to.
-
-        Raises:
-            NoSuchActor: there is none.
-        """
         if ref.node not in self.peers:
             listed = ", ".join(sorted(self.peers)) or "none"
             raise NoSuchActor(
                 f"{ref} is on node {ref.node!r}, and this node has no link to it: "
                 f"name it in open_node(peers=...); listed are: {listed}"
             )
+        return True
 
     def why_late(self, node: str) -> str:
         """What is known of an answer that does not come, for people."""
@@ -176,10 +164,9 @@ class Away:
         """Around making bytes for another node."""
         return abroad.speaking_from(self._runtime.name)
 
-    def reading_from(self, mail: Mail) -> AbstractContextManager[None]:
-        """Around reading the bytes of mail that may be from another node."""
-        node = mail.note(Extra.FROM) or ""
-        return abroad.reading_from("" if node in self.may_pickle else str(node))
+    def reading_from(self, node: str) -> AbstractContextManager[None]:
+        """Around reading bytes that came from another node."""
+        return abroad.reading_from("" if node in self.may_pickle else node)
 
     def put(self, node: str, mail: Mail) -> None:
         """Put a parcel into the outbox for a node, with the open batch."""
@@ -221,9 +208,9 @@ class Away:
         """Wait for the answer of a message that is put into the outbox with the open batch."""
         return self._wait(ref.node, mail, _Asked(message, (ref.node, ref.name, id) if id else None))
 
-    def act(self, node: str, mail: Mail, message: Message[Any, Any] | None = None) -> tuple[Ask, int]:
+    def act(self, node: str, mail: Mail) -> tuple[Ask, int]:
         """Put something down that the other node answers when it is done."""
-        return self._wait(node, mail, _Asked(message, None))
+        return self._wait(node, mail, _Asked(None, None))
 
     def _wait(self, node: str, mail: Mail, asked: _Asked) -> tuple[Ask, int]:
         ask = self._runtime.asks.wait_for(mail.number)
@@ -240,7 +227,7 @@ class Away:
         for waiting in list(self._those_who_wait(node, name, number, id)):
             asked = self._asked.pop(waiting)
             try:
-                with abroad.reading_from("" if node in self.may_pickle else node):
+                with self.reading_from(node):
                     value = self._value(asked, mark)
             except Exception as error:
                 self._runtime.asks.give(waiting, None, error)
@@ -266,19 +253,14 @@ class Away:
     def answer(self, mail: Mail, outcome: int, body: bytes) -> None:
         """Send what became of a question back to the node that asked it, with the open batch."""
         name, node = split(mail.cause.sender)
-        self.answer_to(str(mail.note(Extra.FROM) or node), name, mail, outcome, body)
-
-    def answer_to(self, node: str, name: str, mail: Mail, outcome: int, body: bytes) -> None:
-        """The same, if sender and node are known already."""
         if len(body) > MAX_REPLY:
             outcome, body = Outcome.TOO_LARGE, b""
         cause = Cause("", self._ledger.now_ns(), mail.number, mail.root, mail.cause.trace)
         extra: dict[int, Any] = {Extra.REQUEST: mail.note(Extra.REQUEST) or 0}
         if mail.note(Extra.MARK) is not None:
             extra[Extra.MARK] = mail.note(Extra.MARK)
-        self.put(
-            node, self.parcel(name, REPLY, _encode((outcome, body)), cause, flags=Flag.REPLY, extra=extra)
-        )
+        answer = self.parcel(name, REPLY, _encode((outcome, body)), cause, flags=Flag.REPLY, extra=extra)
+        self.put(str(mail.note(Extra.FROM) or node), answer)
 
 
 class _Asked:

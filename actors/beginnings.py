@@ -127,9 +127,10 @@ class Beginnings:
             if mail.message is not None:
                 return spec.shape.decode(mail.message.body(), self._runtime.post)
             assert mail.envelope is not None
-            if mail.note(Extra.FROM) is None:
+            node = mail.note(Extra.FROM)
+            if node is None:
                 return spec.shape.decode(mail.envelope.body, self._runtime.post)
-            with self._runtime.away.reading_from(mail):
+            with self._runtime.away.reading_from(str(node)):
                 return spec.shape.decode(mail.envelope.body, self._runtime.post)
         except Undecodable as error:
             self._words[NUMBER] = 0

@@ -48,11 +48,13 @@ class Outbox:
     def _learn_segments(self) -> None:
         """All of it counts as being in memory, though none of it is: it is read as it leaves."""
         cell = self.cell
-        start = pair_key(cell.box, 0)
+        start, end = pair_key(cell.box, 0), pair_key(cell.box + 1, 0)
         firsts: list[int] = []
-        while rows := self._ledger.store.scan(Table.MAIL, start, pair_key(cell.box + 1, 0), limit=1000):
-            firsts += [open_pair(at)[1] for at, _ in rows]
-            start = rows[-1][0] + b"\0"
+        while keys := self._ledger.store.prefixes(Table.MAIL, len(start), start):
+            firsts += [open_pair(key)[1] for key in keys if key < end]
+            if keys[-1] >= end:
+                break
+            start = keys[-1] + b"\0"
         ends = [*firsts[1:], cell.tail]
         cell.segments.extend(zip(firsts, ends, strict=True) if firsts else ())
         cell.known = cell.loaded = cell.tail

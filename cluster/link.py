@@ -7,7 +7,6 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-import attrs
 import trio
 
 from ..mailbox.errors import Undecodable
@@ -200,7 +199,6 @@ class Link:
         if before is None or before.uuid != uuid:
             record = pack(Far(self.peer.node, uuid))
             self._runtime.ledger.write(Table.LINKS, far_key(self.peer.node), record)
-            self._runtime.workers.wake()
 
     def _heard(self) -> None:
         self.heard_at = self._runtime.now_ns()
@@ -273,22 +271,3 @@ def _within(seconds: float, late: ClusterError) -> Generator[None]:
             yield
     except trio.TooSlowError:
         raise late from None
-
-
-@attrs.frozen
-class LinkStatus:
-    """What is known of one other node, at one moment."""
-
-    node: str
-    address: str
-    """Where it is dialled; empty if it is not listed any more."""
-    connected: bool
-    """Whether mail can be sent there now."""
-    taking: bool
-    """Whether mail comes from there now."""
-    heard_at: int
-    """When it last said something, by this node's wall clock, ns; 0 for never since the start."""
-    waiting: int
-    """Messages in the outbox for it."""
-    trouble: str
-    """Why there is no connection, in words."""

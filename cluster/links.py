@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
+import attrs
 import trio
 
 from ..actors.errors import NoSuchActor
@@ -12,7 +13,7 @@ from ..actors.mail import from_envelope
 from ..mailbox.envelope import open_envelope
 from .admission import House
 from .door import Door
-from .link import Link, LinkStatus
+from .link import Link
 from .pardon import accept
 from .peers import Peer
 
@@ -147,3 +148,22 @@ class Links:
             waiting=outbox.cell.waiting if outbox is not None else 0,
             trouble=link.trouble if link else "it is not among the peers of this node any more",
         )
+
+
+@attrs.frozen
+class LinkStatus:
+    """What is known of one other node, at one moment."""
+
+    node: str
+    address: str
+    """Where it is dialled; empty if it is not listed any more."""
+    connected: bool
+    """Whether mail can be sent there now."""
+    taking: bool
+    """Whether mail comes from there now."""
+    heard_at: int
+    """When it last said something, by this node's wall clock, ns; 0 for never since the start."""
+    waiting: int
+    """Messages in the outbox for it."""
+    trouble: str
+    """Why there is no connection, in words."""

@@ -112,15 +112,19 @@ def _damaged(path: Path, error: BadHead) -> StoreDamaged:
 
 
 def make_directory(path: Path) -> None:
-    """Make the store's own directory, for its owner only, and what is missing above it.
+    """Make the store's own directory, for its owner only, and what is missing above it, durably.
+
+    The sync of a directory says nothing of the directory's own name, which is in the one above.
 
     Raises:
         StoreUnavailable: the system refuses.
     """
     try:
+        missing = [each for each in path.parents if not each.exists()]
         path.parent.mkdir(parents=True, exist_ok=True)
         path.mkdir(0o700)
-        sync_directory(path.parent)
+        for made in (path, *missing):
+            sync_directory(made.parent)
     except FileExistsError:
         return
     except OSError as error:

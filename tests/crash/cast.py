@@ -8,6 +8,7 @@ gap all stay visible for ever, and a long undisturbed stream takes two numbers.
 from __future__ import annotations
 
 import os
+import zlib
 from functools import partial
 from pathlib import Path
 
@@ -278,3 +279,17 @@ class Ticker(Listener, type_name="crash.Ticker"):
             self.wrong.append(f"{what} rang, and {self.armed or 'nothing'} was armed")
         self.armed = ""
         self.rings += 1
+
+
+class Hoarder(Listener, type_name="crash.Hoarder"):
+    """Keeps the last heap it was given, and what it should hold."""
+
+    heap: bytes = b""
+    crc: int = 0
+
+    @handler
+    async def hoard(self, stream: str, number: int, heap: bytes) -> None:
+        self.hear(stream, number)
+        if zlib.crc32(self.heap) != self.crc:
+            self.wrong.append(f"the heap before {stream} {number} is not what it was")
+        self.heap, self.crc = heap, zlib.crc32(heap)

@@ -6,6 +6,7 @@ the store, `r` it runs, `.` a call was acknowledged, `p` a seeded bug pauses whe
 
 from __future__ import annotations
 
+import math
 import os
 import random
 import time
@@ -47,6 +48,10 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     lag: float = 0.0
     """Seconds that a commit may take longer than it does, before or after it is on disk."""
     bug: str = ""
+    seconds: float | None = None
+    """When to end by itself, with a clean close; never, unless given."""
+    hoard: bool = False
+    """Send big messages as well."""
     drain: bool = False
     """Send nothing new; let all mail be handled, and write down what everybody heard."""
 
@@ -67,12 +72,17 @@ def tell_harness(letter: str) -> None:
 def run(text: str) -> None:
     """Do a `Job`, given as JSON; returns only from a drain."""
     job = msgspec.json.decode(text, type=Job)
-    place = Path(job.place)
-    os.environ[EFFECTS] = str(place / "effects")
     rng = random.Random(f"{job.seed}/{job.run}")
     _arrange_commits(job, rng)
     if job.bug:
         bugs.install(job.bug, lambda: tell_harness("p"))
+    run_node(job)
+
+
+def run_node(job: Job) -> None:
+    """Run a node, in the runtime as it is."""
+    place = Path(job.place)
+    os.environ[EFFECTS] = str(place / "effects")
     trio.run(_main, job, place)
 
 
@@ -84,10 +94,13 @@ async def _main(job: Job, place: Path) -> None:
             await roster.spawn()
         senders = [_sender(job, place, number, roster) for number in range(job.senders)]
         tell_harness("r")
-        async with trio.open_nursery() as nursery:
-            start_soon(nursery, roster.spawn)  # again, while old mail is being woken and new mail comes
-            for sender in senders:
-                start_soon(nursery, sender.catch_up if job.drain else sender.send)
+        with trio.move_on_after(math.inf if job.seconds is None else job.seconds):
+            async with trio.open_nursery() as nursery:
+                start_soon(nursery, roster.spawn)  # again, while old mail is being woken and new mail comes
+                for sender in senders:
+                    start_soon(nursery, sender.catch_up if job.drain else sender.send)
+        if not job.drain:
+            return
         final = Final({}, await _drain(node))
         for ref in roster.listeners:
             final.shown[ref.name] = msgspec.json.decode(await ref.ask(Listener.show()), type=Shown)
@@ -100,7 +113,7 @@ def _sender(job: Job, place: Path, number: int, roster: Roster) -> Sender:
     rng = random.Random(f"{job.seed}/{job.run}/{name}")
     journal = Journal(place, name)
     flood = FLOOD if job.speculation else FLOOD // 30
-    return Sender(name, roster, journal, rng, flood=flood, on_ack=lambda: tell_harness("."))
+    return Sender(name, roster, journal, rng, flood=flood, hoard=job.hoard, on_ack=lambda: tell_harness("."))
 
 
 async def _drain(node: Node) -> int:

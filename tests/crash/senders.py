@@ -13,7 +13,7 @@ from callboard import Actor, ActorRef, Node
 from callboard.actors.message import Message
 from callboard.testing.journal import Journal, Span, Tried
 
-from .cast import Account, Asker, Hive, Recorder, Sluggard, Ticker
+from .cast import Account, Asker, Hive, Hoarder, Recorder, Sluggard, Ticker
 
 Make = Callable[[str, int], Message[Any, Any]]
 AGAIN = {"id", "askid"}
@@ -38,6 +38,7 @@ class Roster:
         self.sluggard = node.ref(Sluggard, "sluggard")
         self.hive = node.ref(Hive, "hive")
         self.ticker = node.ref(Ticker, "ticker")
+        self.hoarder = node.ref(Hoarder, "hoarder")
 
     async def spawn(self) -> None:
         """Get or create them all."""
@@ -48,6 +49,7 @@ class Roster:
             ([self.sluggard], Sluggard),
             ([self.hive], Hive),
             ([self.ticker], Ticker),
+            ([self.hoarder], Hoarder),
         ]
         async with trio.open_nursery() as nursery:
             for refs, kind in made:
@@ -61,7 +63,15 @@ class Roster:
     @property
     def listeners(self) -> list[ActorRef[Any]]:
         """All that can be asked what they heard."""
-        return [*self.recorders, *self.accounts, *self.askers, self.sluggard, self.hive, self.ticker]
+        return [
+            *self.recorders,
+            *self.accounts,
+            *self.askers,
+            self.sluggard,
+            self.hive,
+            self.ticker,
+            self.hoarder,
+        ]
 
 
 class Sender:
@@ -75,6 +85,7 @@ class Sender:
         rng: random.Random,
         *,
         flood: int,
+        hoard: bool = False,
         on_ack: Callable[[], None],
     ) -> None:
         self.name = name
@@ -82,6 +93,7 @@ class Sender:
         self._journal = journal
         self._rng = rng
         self._flood = flood
+        self._hoards = hoard
         self._on_ack = on_ack
         number = int(name[1:])
         count = len(roster.recorders)
@@ -121,6 +133,7 @@ class Sender:
             (self.arm, 2),
             (self.pause, 0.7),
             (self.flood, 0.3 if self.name == "s0" else 0),
+            (self.hoard, 1 if self._hoards else 0),
         ]
 
     # The verbs.
@@ -224,6 +237,12 @@ class Sender:
 
     async def arm(self) -> None:
         await self._tell(self._roster.ticker, Ticker.arm if self._rng.random() < 0.8 else Ticker.disarm)
+
+    async def hoard(self) -> None:
+        """A message and a state of many pages."""
+        size = self._rng.randrange(1, 40_000)
+        heap = self._rng.randbytes(size)
+        await self._tell(self._roster.hoarder, lambda stream, number: Hoarder.hoard(stream, number, heap))
 
     async def pause(self) -> None:
         """Let mail pile up, so that it is woken and filled up in pieces."""

@@ -44,6 +44,7 @@ class Cell:
     """One active mailbox and the actor behind it."""
 
     __slots__ = (
+        "_state",
         "actor",
         "attempts",
         "attempts_lsn",
@@ -65,6 +66,7 @@ class Cell:
         "lsn",
         "mail",
         "name",
+        "newer",
         "park_at",
         "paused",
         "phase",
@@ -72,7 +74,6 @@ class Cell:
         "retry_at",
         "segments",
         "starts",
-        "state",
         "state_touched",
         "tail",
         "touched",
@@ -111,8 +112,10 @@ class Cell:
         """How often its supervisor has started it again."""
         self.kind: ActorType | None = None
         self.actor: Actor | None = None
-        self.state: bytes = b""
+        self._state: bytes = b""
         self.state_touched = False
+        self.newer: tuple[Any, ...] | None = None
+        """The declared fields after the last turn, while no bytes were made of them."""
         self.mail: deque[Mail] = deque()
         self.loaded = record.head
         """Sequence after the last message in memory."""
@@ -130,6 +133,20 @@ class Cell:
         self.worker: Worker | None = None
         """The worker that owns the suspended turn."""
         self.used_at = 0.0
+
+    @property
+    def state(self) -> bytes:
+        """The declared fields after the last turn, as they are stored."""
+        if self.newer is not None:
+            assert self.kind is not None
+            state, self.newer = self.kind.state.encode(self.newer), None
+            if state != self._state:
+                self._state, self.state_touched = state, True
+        return self._state
+
+    @state.setter
+    def state(self, state: bytes) -> None:
+        self._state, self.newer = state, None
 
     def record(self) -> tuple[Any, ...]:
         """The fields of `records.Box`, in order."""

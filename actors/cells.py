@@ -187,7 +187,6 @@ class Cells:
         ledger = self._ledger
         batch = ledger.open
         mail.lsn = batch.lsn
-        batch.fresh += 1
         batch.bytes += mail.size
         if cell.loaded == cell.tail and len(cell.mail) < WINDOW:
             cell.mail.append(mail)

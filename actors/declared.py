@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from .checking import compile_read
 from .handler import HandlerSpec
 from .shape import Shape
 
@@ -23,7 +24,7 @@ class ActorType:
 
     __slots__ = (
         *("_make_transients", "abstract", "attributes", "cls", "handlers", "has_started", "has_stopped"),
-        *("name", "number", "read", "speculation", "state", "where"),
+        *("keeps_values", "name", "number", "read", "read_checked", "speculation", "state", "where"),
     )
 
     def __init__(
@@ -63,6 +64,10 @@ class ActorType:
         """All declared attributes, transient ones included."""
         self.read = reader(state.names)
         """The declared fields of an actor as a tuple."""
+        self.keeps_values = False
+        """Whether they are immutable, so that bytes may be made of them later; only if it is complete."""
+        self.read_checked = self.read
+        """`read` and the check of `state` in one."""
         self._make_transients = [make for field in fields if (make := _maker(field)) is not None]
 
     def build(self, values: tuple[Any, ...]) -> Actor:
@@ -84,7 +89,10 @@ class ActorType:
         Raises:
             DefinitionError: a name in one does not exist.
         """
-        self.state.complete()
+        state = self.state
+        state.complete()
+        self.read_checked = compile_read(state.names, state.kinds, state.check)
+        self.keeps_values = state.live and state.most is not None
         for spec in self.handlers.values():
             spec.complete()
 

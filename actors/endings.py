@@ -47,7 +47,7 @@ class Endings:
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
         self._ledger = runtime.ledger
-        self._deliver = runtime.sending.deliver_to
+        self._apply = runtime.sending.apply
         self._probe = runtime.probe
 
     # Handled.
@@ -94,15 +94,10 @@ class Endings:
             cell.state = state
             cell.state_touched = True
             if self._runtime.roundtrip:
-                self._reread(cell)
+                self.reread(cell)
             batch.bytes += len(state)
         if turn.effects:
-            deliver = self._deliver
-            for effect in turn.effects:
-                if callable(effect):
-                    effect()
-                else:
-                    deliver(*effect)
+            self._apply(turn.effects)
         self._count(cell)
         mail = turn.mail
         if mail.flags & ENDED:
@@ -112,7 +107,7 @@ class Endings:
         if self._probe is not None:
             self._probe.handled(cell, mail)
 
-    def _reread(self, cell: Cell) -> None:
+    def reread(self, cell: Cell) -> None:
         """Put the decoded state in place of the live one, so that a difference would show."""
         kind = cell.kind
         assert kind is not None
@@ -282,13 +277,11 @@ class Endings:
 
     def _done(self, cell: Cell) -> None:
         """The message at the head is done with."""
-        mail = cell.mail.popleft()
+        cell.mail.popleft()
         cell.head += 1
-        if mail.lsn == self._ledger.open.lsn:
-            self._ledger.open.fresh -= 1
         if cell.attempts or cell.error:
             cell.clear_failure()
-        ledger = self._ledger
-        ledger.open.turns += 1
-        if cell.touched != ledger.open.lsn:
-            ledger.touch(cell)
+        batch = self._ledger.open
+        batch.turns += 1
+        if cell.touched != batch.lsn:
+            self._ledger.touch(cell)

@@ -22,6 +22,7 @@ from .signature import Signature
 if TYPE_CHECKING:
     from .actor import Actor
     from .annotations import Scope
+    from .checking import Check
     from .reply import Reply
     from .shape import Shape
 
@@ -137,7 +138,8 @@ class Factory(Generic[A_contra, P, R_co]):
         self.__module__ = function.__module__
         self.__doc__ = function.__doc__
         self._count = spec.signature.by_position_count
-        self._live = False  # until the shape is known
+        self._check: Check | None = None
+        """Of values that may be shared; None until the shape is known."""
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Message[A_contra, R_co]:
         """A message for the handler.
@@ -146,21 +148,22 @@ class Factory(Generic[A_contra, P, R_co]):
             TypeError: the parameters do not fit the handler's signature.
             NotStorable: a value is not exactly what its annotation says.
         """
-        spec = self.spec
-        values = spec.signature.bind(args, kwargs) if kwargs or len(args) != self._count else args
-        if self._live:
-            return Message(spec, spec.shape.check(values))
-        return self._seal(values)
+        check = self._check
+        if check is None or kwargs or len(args) != self._count:
+            return self._make(args, kwargs)
+        return Message(self.spec, check(args))
 
-    def _seal(self, values: tuple[Any, ...]) -> Message[A_contra, R_co]:
-        """Make a message of values that may change: keep their bytes instead."""
+    def _make(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Message[A_contra, R_co]:
+        """The long way to a message: of values that may change, it keeps the bytes instead."""
         spec = self.spec
         spec.complete()
-        checked = spec.shape.check(values)
-        if spec.shape.live:
-            self._live = True
-            return Message(spec, checked)
-        return Message(spec, spec.shape.encode(checked))
+        shape = spec.shape
+        positional = not kwargs and len(args) == self._count
+        checked = shape.check(args if positional else spec.signature.bind(args, kwargs))
+        if not shape.live:
+            return Message(spec, shape.encode(checked))
+        self._check = shape.check
+        return Message(spec, checked)
 
     def __repr__(self) -> str:
         return f"<handler {self.__qualname__}>"

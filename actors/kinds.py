@@ -25,6 +25,11 @@ if TYPE_CHECKING:
 INT_MIN: Final = -(2**63)
 INT_MAX: Final = 2**64 - 1
 
+FIXED: Final = frozenset({int, float, bool, type(None)})
+"""Types whose values have a bounded size."""
+NUMBER_BYTES: Final = 9
+"""What msgpack writes for the largest of them."""
+
 _short = Repr()
 _short.maxstring = _short.maxother = _short.maxlong = 60
 
@@ -123,6 +128,10 @@ class Kind:
         """An expression that is true only of values `check` returns as they are; None if too long to say."""
         return None
 
+    def most(self, variable: str) -> str | None:
+        """An expression for the most bytes a checked value is written in; None if it is not cheaply told."""
+        return None
+
     def all_pass(self, values: Collection[Any]) -> bool:
         """A quick yes if `check` returns every one of these as it is; a no says nothing.
 
@@ -160,6 +169,13 @@ class Exact(Kind):
         if self.type is type(None):
             return f"{variable} is None"
         return f"type({variable}) is {names.add(self.type)}"
+
+    def most(self, variable: str) -> str | None:
+        if self.type in FIXED:
+            return str(NUMBER_BYTES)
+        if self.type is str:
+            return f"5 + 4 * len({variable})"
+        return f"5 + len({variable})" if self.type is bytes else None
 
 
 class Int(Exact):

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import trio
 
@@ -29,6 +29,7 @@ from ..mailbox.records import (
     pack_number,
 )
 from ..mailbox.store import Store, Table, Writes
+from .batch import Batch, Release
 from .cell import Cell, Phase
 from .sealing import seal_cell
 
@@ -44,39 +45,13 @@ MAX_BYTES_AHEAD = 16 * 1024 * 1024
 PATIENCE = 4
 """Under load, commits follow each other at this many times the length of the last one."""
 MIN_PATIENCE_S = 0.001
-FEW = 100
-"""Unhandled messages of a batch that are cheap to write."""
 MAX_PATIENCE_S = 0.01
+UNAWAITED_S = 0.03
+"""The longest time between commits that nobody waits for."""
+GOOD_TURNS = MAX_TURNS_AHEAD * 3 // 4
+"""Turns of such a batch after which it is committed at a good moment."""
 
 Record = Timer | Keyed | Request | Watch | Mark
-
-
-class Release(Protocol):
-    """Something that may leave the node once its batch is on disk."""
-
-    def __call__(self) -> None: ...
-
-
-class Batch:
-    """What one commit writes."""
-
-    __slots__ = ("bytes", "cells", "fresh", "lsn", "on_disk", "releases", "turns", "writes")
-
-    def __init__(self, lsn: int) -> None:
-        self.lsn = lsn
-        self.cells: list[Cell] = []
-        self.writes: Writes = {}
-        self.releases: list[Release] = []
-        self.on_disk: trio.Event | None = None
-        self.turns = 0
-        self.fresh = 0
-        """Messages put into mailboxes by it and not handled yet: what a commit now would have to write."""
-        self.bytes = 0
-
-    @property
-    def empty(self) -> bool:
-        """Whether a commit would write nothing and release nobody."""
-        return not (self.cells or self.writes or self.releases) and self.on_disk is None
 
 
 class Ledger:
@@ -113,15 +88,16 @@ class Ledger:
         self._on_trouble = on_trouble
         self._probe = probe
         self._flight_writes: Writes = {}
-        self._number = store.identity.first_number - 1
+        self.number = store.identity.first_number - 1
+        """The last message number that was given out."""
         self._incarnation = store.identity.incarnation
 
     # Numbers.
 
     def next_number(self) -> int:
         """A message number that was never used before in this store."""
-        self._number += 1
-        return self._number
+        self.number += 1
+        return self.number
 
     @property
     def lsn(self) -> int:
@@ -177,18 +153,14 @@ class Ledger:
         """Turns that are not durable yet."""
         return self.open.turns + (self.flight.turns if self.flight else 0)
 
-    @property
     def room(self) -> int:
         """Turns that may still begin before the disk catches up."""
-        return MAX_TURNS_AHEAD - self.turns_ahead
-
-    @property
-    def far_ahead(self) -> bool:
-        """Whether no further turn may begin before the disk catches up."""
-        return (
-            self.turns_ahead >= MAX_TURNS_AHEAD
-            or self.open.bytes + (self.flight.bytes if self.flight else 0) >= MAX_BYTES_AHEAD
-        )
+        batch, flight = self.open, self.flight
+        turns, size = batch.turns, batch.bytes
+        if flight is not None:
+            turns += flight.turns
+            size += flight.bytes
+        return MAX_TURNS_AHEAD - turns if size < MAX_BYTES_AHEAD else 0
 
     # Waiting.
 
@@ -238,8 +210,8 @@ class Ledger:
         if batch.on_disk is not None or batch.releases:
             if age >= self._patience_s:
                 self.commit()
-        elif age >= MAX_PATIENCE_S or (batch.turns >= MAX_TURNS_AHEAD // 2 and batch.fresh < FEW):
-            # Nobody waits: a good moment is when most of what was sent has been handled already.
+        elif age >= UNAWAITED_S or (batch.turns >= GOOD_TURNS and batch.writes_few()):
+            # A good moment is when most of what was sent has been handled already.
             self.commit()
 
     @trio.lowlevel.enable_ki_protection
@@ -289,7 +261,7 @@ class Ledger:
                 seal_cell(cell, boxes, mail, states, read_mail)
         meta = writes.setdefault(Table.META, {})
         meta[COUNTERS_KEY] = pack(self.counters)
-        incarnation = self._number >> COUNT_BITS
+        incarnation = self.number >> COUNT_BITS
         if incarnation != self._incarnation:
             # The count has run over into the incarnation: claim it in the very batch
             # that first uses it, so that no other opening can.

@@ -69,7 +69,6 @@ class Outbox:
         cell, ledger = self.cell, self._ledger
         batch = ledger.open
         mail.lsn = batch.lsn
-        batch.fresh += 1
         batch.bytes += mail.size
         cell.tail += 1
         cell.loaded = cell.tail

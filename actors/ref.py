@@ -102,7 +102,10 @@ class ActorRef(Generic[A_co]):
         turn = TURN.get()
         post = self._post
         if turn is not None and (post is None or post is turn.post):
-            turn.send(self, message, delay=delay, key=key, id=id)
+            if key is None and id is None and not delay and not self.node:
+                turn.stage(self, message)
+            else:
+                turn.send(self, message, delay=delay, key=key, id=id)
         else:
             if turn is not None:
                 # Another node's actor is outside of this turn: it hears nothing that could be taken back.

@@ -46,16 +46,9 @@ class Reply:
         self._note = Note(annotation, scope)
         self._place = place
         self._complete = False
+        self.__class__ = _Unresolved  # noqa: PLE0237 - it is no slot
         with suppress(Unresolved):  # until somebody needs it
             self.complete()
-
-    if not TYPE_CHECKING:
-
-        def __getattr__(self, name: str) -> Any:
-            if name not in Reply.__slots__:
-                raise AttributeError(f"a Reply has no {name!r}")
-            self.complete()
-            return getattr(self, name)
 
     def complete(self) -> None:
         """Resolve the annotation; does nothing the second time.
@@ -82,6 +75,7 @@ class Reply:
         self.decode = decode
         self.live = kind.immutable
         self.nothing = isinstance(kind, Exact) and kind.type is type(None)
+        self.__class__ = Reply
         self._complete = True
         self._note = Note(None)  # lets go of the scope
 
@@ -90,3 +84,17 @@ class Reply:
             return self.kind.check(value)
         except Inexact as error:
             raise NotStorable(error.text(self._place)) from error.__cause__
+
+
+class _Unresolved(Reply):
+    """A reply that is completed when somebody first asks; `__getattr__` makes a class slow at everything."""
+
+    __slots__ = ()
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            if name not in Reply.__slots__:
+                raise AttributeError(f"a Reply has no {name!r}")
+            self.complete()
+            return getattr(self, name)

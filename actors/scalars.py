@@ -113,6 +113,10 @@ class RefKind(Kind):
     def passes(self, variable: str, names: Names) -> str | None:
         return f"type({variable}) is {names.add(ActorRef)}"
 
+    def most(self, variable: str) -> str | None:
+        # Refs that name no node are given one abroad, whose name has 255 bytes at the most.
+        return f"270 + 4 * (len({variable}.name) + len({variable}.node))"
+
     def lower(self, value: Any) -> Any:
         return (value.name, value.node or abroad.HOME.get())
 

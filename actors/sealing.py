@@ -28,9 +28,10 @@ def seal_cell(cell: Cell, boxes: Changes, mail: Changes, states: Changes, read: 
         read: the latest value of a key of MAIL.
     """
     key = cell.key()
+    state = cell.state  # which may only now be found to have changed
     if cell.state_touched:
         cell.state_touched = False
-        states[key] = seal(cell.state) if cell.type else None
+        states[key] = seal(state) if cell.type else None
     segments, head = cell.segments, cell.head
     while segments and segments[0][1] <= head:
         first = segments.popleft()[0]

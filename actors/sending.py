@@ -24,6 +24,8 @@ GONE = Phase.GONE
 
 Where = Cell | str
 """A mailbox, or the name of one that is made when something is put there."""
+Effect = tuple[Where, Mail] | Callable[[], None]
+"""Something that a turn does once its handler has returned."""
 
 
 class Sending:
@@ -33,6 +35,9 @@ class Sending:
         self._runtime = runtime
         self._ledger = runtime.ledger
         self._active = runtime.cells.by_name
+        self._cells = runtime.cells
+        self._deliver = runtime.cells.deliver
+        self._counters = runtime.ledger.counters
 
     def make_mail(
         self,
@@ -51,6 +56,23 @@ class Sending:
             size = len(message.body())
             check_size(message, size)
         return Mail(self._ledger.next_number(), message, cause, flags, extra, size=size)
+
+    def staged(self, ref: ActorRef[Any], message: Message[Any, Any], cause: Cause) -> tuple[Where, Mail]:
+        """A plain message of a turn, and where it goes at the turn's end: `target` and `make_mail` in one.
+
+        Raises:
+            TypeError: it is no message, or one of another actor's class.
+            MessageTooLarge: its body is above the limit.
+        """
+        cell = self._active.get(ref.name)
+        kind = cell.kind if cell is not None and type(message) is Message else None
+        if cell is None or kind is None or kind.handlers.get(message.spec.name) is not message.spec:
+            return self.target(ref, message), self.make_mail(message, cause)
+        size = size_of(message)
+        if size > MAX_BODY:
+            return cell, self.make_mail(message, cause)
+        self._ledger.number = number = self._ledger.number + 1
+        return cell, Mail(number, message, cause, 0, None, None, None, 0, size)
 
     def target(self, ref: ActorRef[Any], message: Message[Any, Any]) -> Where:
         """The mailbox of a ref, if its actor has a handler for the message; its name if there is none yet.
@@ -104,14 +126,25 @@ class Sending:
 
         return apply
 
+    def apply(self, effects: list[Effect]) -> None:
+        """Do what a turn staged, in order, with the open batch."""
+        deliver, sent = self._deliver, 0
+        for effect in effects:
+            if isinstance(effect, tuple):
+                where, mail = effect
+                if isinstance(where, str):
+                    where = self._cells.get(where)
+                elif where.phase is GONE:
+                    where = self._cells.get(where.name)
+                deliver(where, mail)
+                sent += 1
+            else:
+                effect()
+        self._counters.accepted += sent
+
     def deliver_to(self, where: Where, mail: Mail) -> None:
         """Put a message into a mailbox, which is made if there is none, with the open batch."""
-        if isinstance(where, str):
-            where = self._runtime.cells.get(where)
-        elif where.phase is GONE:
-            where = self._runtime.cells.get(where.name)
-        self._runtime.cells.deliver(where, mail)
-        self._ledger.counters.accepted += 1
+        self.apply([(where, mail)])
 
     def deliver(self, name: str, mail: Mail) -> None:
         """Put a timer's message, counted when it was set, into a mailbox."""

@@ -17,9 +17,9 @@ import msgspec
 from msgspec.structs import astuple
 
 from .annotations import Note, Unresolved
-from .checking import Check, compile_check
+from .checking import SMALL, Check, compile_check, compile_most, sizes_of
 from .errors import DefinitionError, NotStorable
-from .kinds import Exact, Inexact, Kind, generic
+from .kinds import Inexact, Kind, generic
 from .reading import reading, typed_decoder, undecodable
 from .reply import Reply as Reply
 from .values import kind_of
@@ -27,8 +27,6 @@ from .values import kind_of
 if TYPE_CHECKING:
     from .ref import Post
 
-FIXED = frozenset({int, float, bool, type(None)})
-"""Types whose values have a bounded size."""
 _encode = msgspec.msgpack.Encoder().encode
 
 
@@ -49,7 +47,7 @@ class Shape:
 
     __slots__ = (
         *("_complete", "_defaults", "_partial", "_place"),
-        *("bound", "check", "decode", "encode", "kinds", "live", "names", "native", "notes"),
+        *("check", "decode", "encode", "kinds", "live", "most", "names", "native", "notes", "small"),
     )
 
     names: tuple[str, ...]
@@ -65,8 +63,10 @@ class Shape:
     decode: Callable[[bytes, Post | None], tuple[Any, ...]]
     """The values; missing ones take their defaults, unknown ones are skipped; raises Undecodable."""
     kinds: tuple[Kind, ...]
-    bound: int | None
-    """Bytes that `encode` makes at the most; None if that depends on the values."""
+    most: Callable[[tuple[Any, ...]], int] | None
+    """Bytes that `encode` makes of checked values at the most; None if that is not cheaply told."""
+    small: bool
+    """No values have more than `SMALL` bytes."""
     notes: tuple[Note, ...]
     """The annotations, resolved if the shape is complete."""
 
@@ -94,16 +94,9 @@ class Shape:
         self._place = place
         self._partial: type[msgspec.Struct] | None = None
         self._complete = False
+        self.__class__ = _Unresolved
         with suppress(Unresolved):  # until somebody needs it
             self.complete()
-
-    if not TYPE_CHECKING:
-
-        def __getattr__(self, name: str) -> Any:
-            if name not in Shape.__slots__:
-                raise AttributeError(f"a Shape has no {name!r}")
-            self.complete()
-            return getattr(self, name)
 
     def complete(self) -> None:
         """Resolve every annotation; does nothing the second time.
@@ -122,9 +115,12 @@ class Shape:
         self.decode = _decoder(fields, kinds, self._place)
         self.live = all(kind.immutable for kind in kinds)
         self.native = all(kind.native for kind in kinds)
-        self.bound = _bound(self.names, kinds)
+        sizes = sizes_of(self.names, kinds)
+        self.most = None if sizes is None else compile_most(len(kinds), *sizes)
+        self.small = sizes is not None and not sizes[1] and sizes[0] <= SMALL
         # The notes let go of their scopes, and of the defining function's frame with them.
         self.notes = tuple(Note(annotation) for annotation, _ in pairs)
+        self.__class__ = Shape
         self._complete = True
 
     def default(self, name: str) -> Default | None:
@@ -215,11 +211,18 @@ class Shape:
         return found
 
 
-def _bound(names: tuple[str, ...], kinds: tuple[Kind, ...]) -> int | None:
-    if not all(isinstance(kind, Exact) and kind.type in FIXED for kind in kinds):
-        return None
-    # A number has nine bytes at the most, a name of n bytes n and five for its length.
-    return 5 + sum(len(name.encode()) + 5 + 9 for name in names)
+class _Unresolved(Shape):
+    """A shape that is completed when somebody first asks; `__getattr__` makes a class slow at everything."""
+
+    __slots__ = ()
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            if name not in Shape.__slots__:
+                raise AttributeError(f"a Shape has no {name!r}")
+            self.complete()
+            return getattr(self, name)
 
 
 def _encoder(names: tuple[str, ...], kinds: tuple[Kind, ...]) -> Callable[[tuple[Any, ...]], bytes]:

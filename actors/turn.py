@@ -33,14 +33,12 @@ if TYPE_CHECKING:
     from .message import Message
     from .outside import Outside
     from .runtime import Runtime
-    from .sending import Where
+    from .sending import Effect
     from .watching import Terminated
 
 A = TypeVar("A", bound="Actor")
 B = TypeVar("B", bound="Actor")
 R = TypeVar("R")
-
-Effect = tuple["Where", Mail] | Callable[[], None]
 
 
 class Turn(msgspec.Struct, eq=False):
@@ -227,6 +225,12 @@ class Turn(msgspec.Struct, eq=False):
         self._runtime.cells.find(ref.name)  # a damaged record is found here, where a turn may fail
         return ref.name
 
+    def stage(self, ref: ActorRef[Any], message: Message[Any, Any]) -> None:
+        """Stage a message to an actor of this node; what a bare `await ref.tell(message)` does in a turn."""
+        if self.over or self.starting:
+            self.check_open()
+        self.effects.append(self._runtime.sending.staged(ref, message, self._cause or self.cause))
+
     def send(
         self,
         ref: ActorRef[Any],
@@ -236,19 +240,16 @@ class Turn(msgspec.Struct, eq=False):
         key: str | None = None,
         id: str | None = None,
     ) -> None:
-        """Stage a message; what `await ref.tell(...)` does inside a turn."""
-        if self.over or self.starting:
-            self.check_open()
-        runtime = self._runtime
-        if ref.node and runtime.away.is_away(ref):
-            self.effects.append(
-                runtime.away.staged_tell(ref, message, self.cause, delay=delay, key=key, id=id)
-            )
+        """Stage a message that waits, replaces another, has an id, or goes to another node."""
+        self.check_open()
+        runtime, away = self._runtime, self._runtime.away
+        if ref.node and away.is_away(ref):
+            self.effects.append(away.staged_tell(ref, message, self.cause, delay=delay, key=key, id=id))
             return
-        target = runtime.sending.target(ref, message)
         if not delay and key is None and id is None:
-            self.effects.append((target, runtime.sending.make_mail(message, self._cause or self.cause)))
+            self.stage(ref, message)
             return
+        runtime.sending.target(ref, message)
         staged = runtime.sending.staged_tell(ref.name, message, self.cause, delay=delay, key=key, id=id)
         if id is not None:
             self.claimed = self.claimed or {}

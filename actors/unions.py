@@ -42,6 +42,14 @@ class UnionKind(Kind):
             return None
         return "(" + " or ".join(f"({test})" for test in tests) + ")"
 
+    def most(self, variable: str) -> str | None:
+        sizes = {type_: kind.most(variable) for type_, kind in self._by_value.items()}
+        other = sizes.pop(type(None), None)
+        if len(sizes) != 1 or other is None or self._other is not None:
+            return None
+        (size,) = sizes.values()
+        return size and f"({other} if {variable} is None else {size})"
+
     def lower(self, value: Any) -> Any:
         if self.native:
             return value

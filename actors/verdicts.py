@@ -46,7 +46,7 @@ class Verdicts:
         if worker.check.leaked():
             worker.leaked = True
             words[NUMBER] = 0
-            self._fail(turn, spec, Leak("the handler left a cancel scope or a nursery open: use `with`"))
+            self.failed(turn, spec, Leak("the handler left a cancel scope or a nursery open: use `with`"))
         else:
             try:
                 if self._probe is not None:
@@ -55,7 +55,7 @@ class Verdicts:
                 state, value, body = self._endings.weigh(turn, spec, result)
             except Exception as error:
                 words[NUMBER] = 0
-                self._fail(turn, spec, error)
+                self.failed(turn, spec, error)
             else:
                 words[NUMBER] = 0
                 self._endings.handled(turn, state, value, body)
@@ -76,7 +76,7 @@ class Verdicts:
             turn.cell.actor = None
             self._endings.failed_to_start(turn.cell, error.__cause__ or error)
         else:
-            self._fail(turn, spec, error)
+            self.failed(turn, spec, error)
 
     def cancelled(self, worker: Worker, turn: Turn, spec: HandlerSpec) -> None:
         """A turn whose scope was cancelled never commits; only `timeout=` costs an attempt."""
@@ -84,7 +84,7 @@ class Verdicts:
         timed_out = not worker.reason and spec.timeout is not None and worker.scope.cancel_called
         if timed_out:
             late = HandlerTimeout(f"{spec.name} took longer than its timeout of {spec.timeout} s")
-            self._fail(turn, spec, late)
+            self.failed(turn, spec, late)
         else:
             self.interrupted(turn)
 
@@ -94,7 +94,8 @@ class Verdicts:
         turn.over = True
         turn.cell.actor = None
 
-    def _fail(self, turn: Turn, spec: HandlerSpec, error: BaseException) -> None:
+    def failed(self, turn: Turn, spec: HandlerSpec, error: BaseException) -> None:
+        """A turn failed: it is undone, and its message stays in hand."""
         turn.over = True
         turn.cell.actor = None
         self._endings.failed(turn.cell, turn.mail, spec.retry or Retry(), error)

@@ -9,18 +9,16 @@ has the open batch committed when nobody is ready, or when it has grown old.
 from __future__ import annotations
 
 import logging
-from contextvars import copy_context
 from typing import TYPE_CHECKING, Any
 
 import trio
 
 from ..mailbox.errors import StoreError
 from ..mailbox.inhand import BOX, NUMBER
-from .beginnings import Beginnings
-from .cell import Cell, Phase
 from .errors import NodeClosed
-from .stepping import LeakCheck, first_step, next_step, pass_on
+from .stepping import LeakCheck, next_step, pass_on
 from .verdicts import Verdicts
+from .visits import Visits
 from .worker import Suspended, Worker
 
 if TYPE_CHECKING:
@@ -31,12 +29,6 @@ if TYPE_CHECKING:
     from .turn import Turn
 
 log = logging.getLogger("callboard.node")
-
-SLICE_S = 0.001
-"""How long the leader runs turns before other tasks have their chance, seconds."""
-SLICE_TURNS = 500
-"""The same in turns: what bounds a slice where time stands still, as it does in tests."""
-RUNNING = Phase.RUNNING
 
 
 class Workers:
@@ -52,13 +44,8 @@ class Workers:
         self._verdicts = Verdicts(runtime)
         self._nursery = nursery
         self._parked: trio.lowlevel.Task | None = None
-        self._beginnings = Beginnings(runtime)
-        self._head = self._beginnings.head
-        self._begin = self._beginnings.begin
-        self._clock = runtime.clock
+        self._visits = Visits(runtime, self._verdicts)
         self._tick = runtime.tick
-        self._slice_end = 0.0
-        self._slice_turns = 0
         self.suspended: set[Worker] = set()
         self._alone = trio.Event()
         self._alone.set()
@@ -79,13 +66,13 @@ class Workers:
 
     def on_durable(self) -> None:
         """The watermark has risen: cells that waited for it are ready."""
-        self._beginnings.on_durable()
+        self._visits.beginnings.on_durable()
         self.wake()
 
     @property
     def waiting(self) -> int:
         """Mailboxes whose next turn waits for the disk."""
-        return len(self._beginnings.waiting)
+        return len(self._visits.beginnings.waiting)
 
     async def wait_none_suspended(self) -> None:
         """Return when no turn is suspended."""
@@ -110,15 +97,17 @@ class Workers:
 
     async def _lead(self, worker: Worker) -> None:
         ledger, next_cell, tick = self._ledger, self._next, self._tick
-        self._begin_slice()
+        visits = self._visits
+        visits.begin_slice()
         while not self.finished:
-            cell = None if self.closing or ledger.far_ahead else next_cell()
+            room = 0 if self.closing else ledger.room()
+            cell = next_cell() if room > 0 else None
             if cell is None:
                 if not ledger.commit():
                     await self._park()
-                    self._begin_slice()
+                    visits.begin_slice()
                 continue
-            suspended = self._run(worker, cell)
+            suspended = visits.visit(worker, cell, room)
             if suspended is not None:
                 self.start()
                 await self._stay(worker, suspended)
@@ -129,17 +118,10 @@ class Workers:
                 self.start()
                 await worker.check.repair()
                 return
-            if self._slice_over():
+            if visits.slice_over:
                 ledger.commit_if_old(tick())
                 await trio.lowlevel.checkpoint()
-                self._begin_slice()
-
-    def _begin_slice(self) -> None:
-        self._slice_end = self._tick() + SLICE_S
-        self._slice_turns = SLICE_TURNS
-
-    def _slice_over(self) -> bool:
-        return self._slice_turns <= 0 or self._tick() >= self._slice_end
+                visits.begin_slice()
 
     async def _park(self) -> None:
         self._runtime.note_idle()
@@ -150,54 +132,6 @@ class Workers:
             return trio.lowlevel.Abort.SUCCEEDED
 
         await trio.lowlevel.wait_task_rescheduled(abort)
-
-    def _run(self, worker: Worker, cell: Cell) -> Suspended | None:
-        """Give a cell its turns, up to a quantum or until one suspends."""
-        if cell.phase is not Phase.READY:
-            return None
-        cell.phase = RUNNING
-        cell.used_at = self._clock()
-        turns = self._turns_for(cell)
-        while turns:
-            mail = self._head(cell)
-            if mail is None:
-                break
-            turns -= 1
-            self._slice_turns -= 1
-            begun = self._begin(cell, mail)
-            if begun is None:
-                if cell.phase is RUNNING:
-                    continue
-                break
-            turn, spec, coroutine = begun
-            context = copy_context()
-            try:
-                trap = context.run(first_step, turn, coroutine)
-            except StopIteration as stop:
-                self._verdicts.returned(worker, turn, spec, stop.value)
-            except BaseException as error:
-                worker.leaked = worker.check.leaked()
-                self._verdicts.raised(turn, spec, error)
-            else:
-                self._words[NUMBER] = 0
-                self._blame.stepped(cell)
-                return Suspended(cell, turn, spec, coroutine, context, trap)
-            if cell.phase is not RUNNING or worker.leaked:
-                break
-            # What a turn sends is work for others, and counts as if it had been done here.
-            turns = max(0, turns - len(turn.effects))
-            # At every turn, since one may have blocked for longer than a slice.
-            if self._slice_over():
-                break
-        if cell.phase is RUNNING:
-            cell.phase = Phase.IDLE
-            self._runtime.cells.consider(cell)
-        return None
-
-    def _turns_for(self, cell: Cell) -> int:
-        if self._blame.lone is cell:
-            return 1
-        return min(self._schedule.quantum, self._ledger.room)
 
     # Staying with a suspended turn.
 

@@ -92,6 +92,10 @@ class Rehearsal(Turn, eq=False):
 
     # The turn's verbs: each is checked as ever, then written down.
 
+    def stage(self, ref: ActorRef[Any], message: Message[Any, Any]) -> None:
+        super().stage(ref, message)
+        self.acts.append(Sent(ref.name, message, None))
+
     def send(
         self,
         ref: ActorRef[Any],
@@ -101,6 +105,8 @@ class Rehearsal(Turn, eq=False):
         key: str | None = None,
         id: str | None = None,
     ) -> None:
+        if not delay and key is None and id is None and not ref.node:
+            return self.stage(ref, message)
         before = len(self.effects)
         super().send(ref, message, delay=delay, key=key, id=id)
         if len(self.effects) == before:

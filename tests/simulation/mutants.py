@@ -29,6 +29,7 @@ from callboard.actors.requests import Requests
 from callboard.actors.timers import Timers
 from callboard.actors.turn import Turn
 from callboard.actors.verdicts import Verdicts
+from callboard.actors.visits import Visits
 from callboard.actors.workers import Workers
 from callboard.mailbox import meta
 from callboard.mailbox.memory import MemoryStore
@@ -85,7 +86,8 @@ def _mutant(name: str, promise: str, function: Callable[..., Any], *pieces: tupl
     return Mutant(name, promise, Change(function, pieces))
 
 
-SEAL = "from callboard.mailbox.records import seal; from callboard.mailbox.store import Table"
+SEAL = "from callboard.mailbox.records import seal; from callboard.mailbox.store import Table as T"
+PUT = "    self._ledger.store._trees.put(T.STATES, cell.key(), seal(cell.state))\n"
 
 MUTANTS = (
     _mutant("early acknowledgement", "G1", Outside._tell_now, ("return self._ledger.lsn", "return 0")),
@@ -180,25 +182,25 @@ MUTANTS = (
     _mutant(
         "state outside the batch",
         "G2",
-        Endings.handled,
+        Visits._end,
         (
-            "cell.state = state\n",
-            f"cell.state = state; {SEAL}; ledger.store._trees.put(Table.STATES, cell.key(), seal(state))\n",
+            "cell.newer = values\n",
+            f"cell.newer = values; {SEAL}\n{PUT}",
         ),
     ),
     _mutant(
         "sent before the turn's end",
         "G2",
-        Turn.send,
+        Turn.stage,
         (
-            "self.effects.append((target, runtime.sending.make_mail(message, self._cause or self.cause)))",
-            "runtime.sending.deliver_to(target, runtime.sending.make_mail(message, self.cause))",
+            "self.effects.append(self._runtime.sending.staged(ref, message, self._cause or self.cause))",
+            "self._runtime.sending.apply([self._runtime.sending.staged(ref, message, self.cause)])",
         ),
     ),
     _mutant(
         "batch half applied", "G2", MemoryStore.crash, ("reversed(undo)", "reversed(undo[len(undo) // 2 :])")
     ),
-    _mutant("failed turn leaves traces", "G7", Verdicts._fail, ("turn.cell.actor = None", "pass")),
+    _mutant("failed turn leaves traces", "G7", Verdicts.failed, ("turn.cell.actor = None", "pass")),
     _mutant("refused turn leaves traces", "G10", Verdicts._undo, ("if not same:", "if False:")),
     _mutant(
         "cancelled turn commits",

@@ -87,19 +87,24 @@ def world() -> World:
 
 
 class Pawn(Actor, type_name="lab.Pawn"):
-    """Logs the token of each message it handled, after doing the message's program."""
+    """Logs the token of each message it handled, after doing the message's program.
 
-    log: list[str] = attrs.field(factory=list[str])
-    held: dict[str, str] = attrs.field(factory=dict[str, str])
-    """Token of the timer that was set last under a key."""
+    Its state is immutable, so that what it is told takes the short way through the runtime, and what it is
+    asked the long one; the pawns of the models have lists.
+    """
+
+    log: str = ""
+    """Words, each with a bar behind it."""
+    held: str = "{}"
+    """Token of the timer that was set last under a key, as JSON."""
 
     @handler(retry=PLAIN)
     async def act(self, token: str, program: str, key: str = "") -> str:
-        if key and self.held.pop(key, None) != token:
+        if key and self._let_go(key) != token:
             world().broken("timers", f"{token} was cancelled or replaced, and its turn began")
         for number, step in enumerate(json.loads(program)):
             await self._do(token, f"{token}.{number}", *step)
-        self.log.append(token)
+        self._note(token)
         return token
 
     @handler(retry=PLAIN, timeout=5)
@@ -114,7 +119,7 @@ class Pawn(Actor, type_name="lab.Pawn"):
             case "after", (delay, key, program):
                 self._after(delay, key, child, program)
             case "cancel", (key,):
-                self.held.pop(key, None)
+                self._let_go(key)
                 self.turn.cancel(key)
             case "request", (to, program, timeout):
                 self._request(to, child, program, timeout)
@@ -127,9 +132,18 @@ class Pawn(Actor, type_name="lab.Pawn"):
             case _:
                 await self._misbehave(token, verb, *args)
 
+    def _note(self, word: str) -> None:
+        self.log += f"{word}|"
+
+    def _let_go(self, key: str) -> str | None:
+        held: dict[str, str] = json.loads(self.held)
+        token = held.pop(key, None)
+        self.held = json.dumps(held)
+        return token
+
     def _after(self, delay: float, key: str | None, child: str, program: Program) -> None:
         if key is not None:
-            self.held[key] = child
+            self.held = json.dumps({**json.loads(self.held), key: child})
         self.turn.after(delay, act(child, program, key or ""), key=key)
 
     def _request(self, to: str, child: str, program: Program, timeout: float | None) -> None:
@@ -140,10 +154,10 @@ class Pawn(Actor, type_name="lab.Pawn"):
         match verb, args:
             case "fail", (times,):
                 if self.turn.attempt <= times:
-                    self.log.append(TAINT)
+                    self._note(TAINT)
                     raise ValueError(token)
             case "refuse", ():
-                self.log.append(TAINT)
+                self._note(TAINT)
                 raise Unwilling(token)
             case "sleep", (seconds,):
                 await trio.sleep(seconds)
@@ -162,17 +176,17 @@ class Pawn(Actor, type_name="lab.Pawn"):
         try:
             await trio.sleep(60)
         except trio.Cancelled:
-            self.log.append(TAINT)
+            self._note(TAINT)
 
     @handler
     async def got(self, reply: str, token: str) -> None:
         if reply != token:
             world().broken("answers", f"the question {token} got the answer of {reply}")
-        self.log.append(f"{token}!")
+        self._note(f"{token}!")
 
     @handler
     async def got_failure(self, why: Failure, token: str) -> None:
-        self.log.append(f"{token}!{why.reason}")
+        self._note(f"{token}!{why.reason}")
 
 
 def _ref(name: str) -> ActorRef[Pawn]:

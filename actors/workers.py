@@ -22,7 +22,7 @@ from .visits import Visits
 from .worker import Suspended, Worker
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Callable, Coroutine
 
     from .handler import HandlerSpec
     from .runtime import Runtime
@@ -46,6 +46,10 @@ class Workers:
         self._parked: trio.lowlevel.Task | None = None
         self._visits = Visits(runtime, self._verdicts)
         self._tick = runtime.tick
+        self.on_work: Callable[[], None] | None = None
+        """Called when work begins, while somebody sleeps as long as there is none (`cluster/watchdog.py`)."""
+        self.steps = 0
+        """How many steps of handlers that had suspended were begun."""
         self.suspended: set[Worker] = set()
         self._alone = trio.Event()
         self._alone.set()
@@ -63,11 +67,18 @@ class Workers:
         task, self._parked = self._parked, None
         if task is not None:
             trio.lowlevel.reschedule(task)
+            if self.on_work is not None:
+                self.on_work()
 
     def on_durable(self) -> None:
         """The watermark has risen: cells that waited for it are ready."""
         self._visits.beginnings.on_durable()
         self.wake()
+
+    @property
+    def at_work(self) -> bool:
+        """Whether a worker leads, and has not found that there is nothing to do."""
+        return self._parked is None
 
     @property
     def waiting(self) -> int:
@@ -188,6 +199,9 @@ class Workers:
             words[BOX] = cell.box
             words[NUMBER] = turn.mail.number
             blame.stepping(cell)
+            self.steps += 1
+            if self.on_work is not None:
+                self.on_work()
             try:
                 trap = context.run(next_step, coroutine, answer, error)
             except StopIteration as stop:

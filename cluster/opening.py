@@ -6,8 +6,8 @@ import os
 import random
 import sys
 import time
-from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Callable, Generator
+from contextlib import asynccontextmanager, contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
@@ -30,6 +30,7 @@ from ..supervision.running import TreeGaveUp
 from .control import attend
 from .joining import Joining, Plan
 from .node import Node
+from .watchdog import LIMIT_S, Watchdog
 
 if TYPE_CHECKING:
     from ..actors.actor import Actor
@@ -51,6 +52,7 @@ async def open_node(
     roundtrip: bool = False,
     schedule: Schedule | None = None,
     seed: int | None = None,
+    slow: Seconds | None = LIMIT_S,
     **joining: Unpack[Joining],
 ) -> AsyncGenerator[Node]:
     """Open a store and run its actors until the block is left.
@@ -72,6 +74,7 @@ async def open_node(
         roundtrip: encode every hop and re-decode every state, to show what would differ.
         schedule: who is next; first come, first served by default.
         seed: of the jitter between attempts; random by default.
+        slow: seconds that a handler may run without a pause before it is told in the log; None never tells.
         joining: `peers=`, `listen=` and more, for a node that others reach; see `Joining`.
 
     Raises:
@@ -90,13 +93,27 @@ async def open_node(
     )
     drain_s = in_seconds(drain, "drain=")
     world = real_world(types, schedule, seed)
-    opened = open_store(store, name, world.now_ns)
-    async with run_runtime(opened, world, habits, drain_s) as runtime:
+    async with run_runtime(open_store(store, name, world.now_ns), world, habits, drain_s) as runtime:
         node = Node(runtime)
-        if isinstance(opened, DiskStore) and not _is_virtual():
-            attend(runtime, node, opened.path)
-        async with plan.joined(runtime, node, drain_s):
-            yield node
+        with _attended(runtime, node, slow):
+            async with plan.joined(runtime, node, drain_s):
+                yield node
+
+
+@contextmanager
+def _attended(runtime: Runtime, node: Node, slow: Seconds | None) -> Generator[None]:
+    """Take commands and watch for what blocks, where time and disk are real."""
+    slow_s = None if slow is None else in_seconds(slow, "slow=")
+    if _is_virtual() or not isinstance(runtime.store, DiskStore):
+        yield
+        return
+    attend(runtime, node, runtime.store.path)
+    watchdog = Watchdog(runtime, slow_s) if slow_s else None
+    try:
+        yield
+    finally:
+        if watchdog is not None:
+            watchdog.close()
 
 
 @asynccontextmanager

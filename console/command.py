@@ -10,6 +10,7 @@ from ..mailbox.errors import CallboardError
 from .cert import cert_group
 from .changing import pause_command, resume_command, stop_command
 from .dead import dead_group
+from .demo import demo_group
 from .doctor import doctor_command
 from .errands import replay_command as replay_command  # which hangs its verbs under `dead`
 from .exits import Exit, exit_code
@@ -84,5 +85,6 @@ for command in (
     store_group,
     doctor_command,
     cert_group,
+    demo_group,
 ):
     main.add_command(command)

@@ -34,8 +34,9 @@ DOORS = [
     ),
     Door(
         ("threading", "_thread", "queue", "concurrent", "multiprocessing", "trio.to_thread"),
-        ("mailbox/writer.py", "mailbox/inhand.py"),
-        "a virtual clock jumps over threads: the writer has one, and a suspect that runs alone a watch",
+        ("mailbox/writer.py", "mailbox/inhand.py", "cluster/watchdog.py"),
+        "a virtual clock jumps over threads: the writer has one, a suspect that runs alone a watch, and a "
+        "watchdog, where time is real, looks at the loop that cannot look at itself",
     ),
     Door(
         (

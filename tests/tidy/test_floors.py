@@ -16,6 +16,12 @@ ABSOLUTE = {
 """Files that are more than a module of the package."""
 
 
+PROGRAMS = {
+    "console/demo_bank.py": "people print and copy it, so it imports what they would: the face",
+}
+"""Files that ship with the package and are programs of their own."""
+
+
 def climbs(source: Source, modules: Collection[str]) -> Iterator[str]:
     """What is wrong with the imports of one file of the package."""
     for found in imports(source.tree):
@@ -28,6 +34,8 @@ def misdirected(source: Source, found: Import, modules: Collection[str]) -> str 
     target = landing(source, found)
     if target is None:
         return None
+    if source.path in PROGRAMS:
+        return PROGRAMS[source.path] if found.level or target else None
     if source.path in ABSOLUTE:
         if found.level:
             return ABSOLUTE[source.path]
@@ -124,6 +132,8 @@ SMALL_HOUSE = {
         ("__init__.py", "from callboard.mailbox import Store"),
         ("testing/callboard_pytest.py", "from .world import World"),
         ("testing/callboard_pytest.py", "from callboard.console.command import main"),
+        ("console/demo_bank.py", "from callboard.actors.turn import Turn"),
+        ("console/demo_bank.py", "from .command import main"),
     ],
 )
 def test_the_floors_rule_finds(path: str, text: str) -> None:
@@ -142,6 +152,7 @@ def test_the_floors_rule_finds(path: str, text: str) -> None:
         ("__init__.py", "from callboard.mailbox.store import Store"),
         ("__main__.py", "from .console.command import main"),
         ("testing/callboard_pytest.py", "from callboard.testing.world import World"),
+        ("console/demo_bank.py", "import trio\nfrom callboard import Actor"),
     ],
 )
 def test_the_floors_rule_allows(path: str, text: str) -> None:

@@ -1,0 +1,1 @@
+"""An order workflow: a saga with compensation, and timers that outlive the process."""

@@ -8,9 +8,9 @@ turns and never makes a hole. Everything that leaves the node waits for its batc
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import trio
 
@@ -29,6 +29,8 @@ from ..mailbox.records import (
     pack_number,
 )
 from ..mailbox.store import Store, Table, Writes
+from .batch import Batch, Release
+from .bodies import Bodies
 from .cell import Cell, Phase
 from .sealing import seal_cell
 
@@ -49,34 +51,6 @@ FEW = 100
 MAX_PATIENCE_S = 0.01
 
 Record = Timer | Keyed | Request | Watch | Mark
-
-
-class Release(Protocol):
-    """Something that may leave the node once its batch is on disk."""
-
-    def __call__(self) -> None: ...
-
-
-class Batch:
-    """What one commit writes."""
-
-    __slots__ = ("bytes", "cells", "fresh", "lsn", "on_disk", "releases", "turns", "writes")
-
-    def __init__(self, lsn: int) -> None:
-        self.lsn = lsn
-        self.cells: list[Cell] = []
-        self.writes: Writes = {}
-        self.releases: list[Release] = []
-        self.on_disk: trio.Event | None = None
-        self.turns = 0
-        self.fresh = 0
-        """Messages put into mailboxes by it and not handled yet: what a commit now would have to write."""
-        self.bytes = 0
-
-    @property
-    def empty(self) -> bool:
-        """Whether a commit would write nothing and release nobody."""
-        return not (self.cells or self.writes or self.releases) and self.on_disk is None
 
 
 class Ledger:
@@ -115,6 +89,7 @@ class Ledger:
         self._flight_writes: Writes = {}
         self._number = store.identity.first_number - 1
         self._incarnation = store.identity.incarnation
+        self.bodies = Bodies(self)
 
     # Numbers.
 
@@ -143,6 +118,10 @@ class Ledger:
         if table_writes is None:
             table_writes = self.open.writes[table] = {}
         table_writes[key] = value
+
+    def write_all(self, table: Table, changes: Mapping[bytes, bytes | None]) -> None:
+        """Put or delete many records of one table with the open batch."""
+        self.open.writes.setdefault(table, {}).update(changes)
 
     def write_record(self, table: Table, key: bytes, record: Record) -> None:
         """Put one packed record with the open batch."""
@@ -286,7 +265,7 @@ class Ledger:
             for cell in batch.cells:
                 if cell.phase is Phase.GONE:
                     continue
-                seal_cell(cell, boxes, mail, states, read_mail)
+                seal_cell(cell, boxes, mail, states, read_mail, self.bodies)
         meta = writes.setdefault(Table.META, {})
         meta[COUNTERS_KEY] = pack(self.counters)
         incarnation = self._number >> COUNT_BITS

@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import msgspec
 
+from ..mailbox.envelope import MAX_BODY
 from ..mailbox.records import Mark, Outcome
-from .errors import AskFailed, Failure, IdReused, NoSuchActor, Refusal
+from .errors import AskFailed, Failure, IdReused, MessageTooLarge, NoSuchActor, Refusal
 
 if TYPE_CHECKING:
+    from .mail import Mail
     from .message import Message
 
 
@@ -37,6 +39,20 @@ def raise_outcome(mark: Mark, message: Message[Any, Any]) -> NoReturn:
     raise AskFailed(
         f"{failure.message} failed for good after {failure.attempts} attempts: {failure.text}", failure
     )
+
+
+def check_reply(mail: Mail, body: bytes) -> bytes:
+    """The bytes of a reply, if they are not too many.
+
+    Raises:
+        MessageTooLarge: they are.
+    """
+    if len(body) > MAX_BODY:
+        raise MessageTooLarge(
+            f"the reply to {mail.show()} has {len(body)} bytes and {MAX_BODY} is the most: "
+            "return a reference to the data, or have it asked for in parts"
+        )
+    return body
 
 
 def encode_failure(failure: Failure) -> bytes:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import msgspec
 from msgspec.structs import replace
 
-from ..mailbox.envelope import Envelope, Extra, Flag, open_envelope
+from ..mailbox.envelope import Envelope, Extra, Flag, encode_fields, open_envelope
 from ..mailbox.errors import BadName, CallboardError, Undecodable
 from ..mailbox.names import check_name
 from ..mailbox.records import Mark, Outcome
@@ -68,6 +68,11 @@ class Arrivals:
             envelope = open_envelope(raw)
         except Undecodable as error:
             self._bury(raw, "", str(error))
+            return 0
+        if envelope.flags & Flag.CHUNKED:
+            # Chunks stay in the store they lie in: what it says of them must never be believed here.
+            raw = encode_fields(replace(envelope, flags=envelope.flags & ~Flag.CHUNKED))
+            self._bury(raw, "", "its body did not come with it")
             return 0
         number = envelope.number
         if number < 0:

@@ -127,11 +127,14 @@ class Beginnings:
             if mail.message is not None:
                 return spec.shape.decode(mail.message.body(), self._runtime.post)
             assert mail.envelope is not None
+            body = mail.envelope.body
+            if mail.flags & Flag.CHUNKED:
+                body = self._ledger.bodies.read(mail.envelope)
             node = mail.note(Extra.FROM)
             if node is None:
-                return spec.shape.decode(mail.envelope.body, self._runtime.post)
+                return spec.shape.decode(body, self._runtime.post)
             with self._runtime.away.reading_from(str(node)):
-                return spec.shape.decode(mail.envelope.body, self._runtime.post)
+                return spec.shape.decode(body, self._runtime.post)
         except Undecodable as error:
             self._words[NUMBER] = 0
             self._endings.died(cell, mail, "undecodable", error)

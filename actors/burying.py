@@ -47,7 +47,7 @@ def bury(
     letter = Dead(
         box=box,
         type=type,
-        envelope=raw,
+        envelope=ledger.bodies.stow_bytes(raw),
         reason=reason,
         error=error.__class__.__qualname__ if error else "",
         text=text or (storable(error) if error else ""),

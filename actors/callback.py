@@ -9,7 +9,9 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING, Any
 
+from ..mailbox.envelope import INLINE
 from ..mailbox.records import Callback
+from .errors import MessageTooLarge
 from .handler import Factory, HandlerSpec
 
 if TYPE_CHECKING:
@@ -21,6 +23,7 @@ def resolve_callback(kind: ActorType, given: object, role: str) -> Callback:
 
     Raises:
         TypeError: it is not a handler of that class, or leaves no parameter open.
+        MessageTooLarge: too much is filled in.
     """
     args: tuple[Any, ...] = ()
     kwargs: dict[str, Any] = {}
@@ -49,7 +52,13 @@ def _bind(spec: HandlerSpec, args: tuple[Any, ...], kwargs: dict[str, Any], role
     if unknown or len(args) > len(names) or not open_names:
         what = f"has no parameter {unknown[0]!r}" if unknown else "leaves no parameter open"
         raise TypeError(f"{role}={spec.name}{names} {what}: one parameter must be left for the answer")
-    return Callback(spec.name, spec.version, open_names[0], spec.shape.encode_some(filled))
+    body = spec.shape.encode_some(filled)
+    if len(body) > INLINE:
+        raise MessageTooLarge(
+            f"{role}={spec.name} has {len(body)} bytes filled in and {INLINE} are the most, since they are "
+            "kept until the answer comes: keep them in the actor's state"
+        )
+    return Callback(spec.name, spec.version, open_names[0], body)
 
 
 def _example(kind: ActorType) -> str:

@@ -16,7 +16,7 @@ from attrs import evolve
 
 from ..mailbox.envelope import Extra, Flag
 from ..mailbox.records import Outcome
-from .answers import encode_failure
+from .answers import check_reply, encode_failure
 from .burying import bury
 from .cell import Cell, Phase
 from .errors import AskFailed, Failure, MessageTooLarge, Refusal
@@ -80,8 +80,8 @@ class Endings:
             return state, result, NIL
         if turn.mail.note(Extra.FROM) is not None:
             with self._runtime.away.abroad():
-                return state, result, reply.encode(result)
-        body = reply.encode(result)
+                return state, result, check_reply(turn.mail, reply.encode(result))
+        body = check_reply(turn.mail, reply.encode(result))
         return state, result if reply.live else reply.decode(body, self._runtime.post), body
 
     def handled(self, turn: Turn, state: bytes, value: Any, body: bytes) -> None:
@@ -248,6 +248,7 @@ class Endings:
     def dropped(self, cell: Cell, mail: Mail) -> None:
         """A keyed timer's message was void: it is discarded."""
         self._done(cell)
+        self._ledger.bodies.drop(mail.envelope)
         self._ledger.counters.discarded += 1
         if self._probe is not None:
             self._probe.dropped(cell, mail)
@@ -271,6 +272,8 @@ class Endings:
 
     def _count(self, cell: Cell) -> None:
         """The message at the head is handled."""
+        if cell.mail[0].flags & Flag.CHUNKED:
+            self._ledger.bodies.drop(cell.mail[0].envelope)
         self._done(cell)
         self._ledger.counters.handled += 1
         cell.handled += 1

@@ -18,6 +18,7 @@ from .errors import DefinitionError
 from .message import A_contra, Message, R_co
 from .retry import Retry
 from .signature import Signature
+from .texts import brief
 
 if TYPE_CHECKING:
     from .actor import Actor
@@ -99,7 +100,7 @@ class HandlerSpec:
 
     def show(self, values: tuple[Any, ...]) -> str:
         """A message as people read it: `deposit(30)`."""
-        return f"{self.attribute}({', '.join(map(repr, values))})"
+        return f"{self.attribute}({', '.join(map(brief, values))})"
 
     def __repr__(self) -> str:
         return f"<handler {self.owner.__name__}.{self.attribute}>"

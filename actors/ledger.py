@@ -8,7 +8,7 @@ turns and never makes a hole. Everything that leaves the node waits for its batc
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -30,6 +30,7 @@ from ..mailbox.records import (
 )
 from ..mailbox.store import Store, Table, Writes
 from .batch import Batch, Release
+from .bodies import Bodies
 from .cell import Cell, Phase
 from .sealing import seal_cell
 
@@ -91,6 +92,7 @@ class Ledger:
         self.number = store.identity.first_number - 1
         """The last message number that was given out."""
         self._incarnation = store.identity.incarnation
+        self.bodies = Bodies(self)
 
     # Numbers.
 
@@ -119,6 +121,10 @@ class Ledger:
         if table_writes is None:
             table_writes = self.open.writes[table] = {}
         table_writes[key] = value
+
+    def write_all(self, table: Table, changes: Mapping[bytes, bytes | None]) -> None:
+        """Put or delete many records of one table with the open batch."""
+        self.open.writes.setdefault(table, {}).update(changes)
 
     def write_record(self, table: Table, key: bytes, record: Record) -> None:
         """Put one packed record with the open batch."""
@@ -258,7 +264,7 @@ class Ledger:
             for cell in batch.cells:
                 if cell.phase is Phase.GONE:
                     continue
-                seal_cell(cell, boxes, mail, states, read_mail)
+                seal_cell(cell, boxes, mail, states, read_mail, self.bodies)
         meta = writes.setdefault(Table.META, {})
         meta[COUNTERS_KEY] = pack(self.counters)
         incarnation = self.number >> COUNT_BITS

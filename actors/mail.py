@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from ..mailbox.envelope import Codec, Envelope, Extra, encode_fields
+from ..mailbox.envelope import INLINE, Codec, Envelope, Extra, encode_fields
 from .message import Message
 
 
@@ -115,8 +115,8 @@ class Mail(msgspec.Struct, eq=False, gc=False):
         return int(self.note(Extra.REQUEST) or 0)
 
     def show(self) -> str:
-        """The message as people see it."""
-        if self.message is not None:
+        """The message as people see it, without its parameters if they are not at hand, or large."""
+        if self.message is not None and self.size <= INLINE:
             return repr(self.message)
         return f"{self.handler}(…)"
 

@@ -156,7 +156,8 @@ class Office:
 
     def _redirect(self, to: ActorRef[Any], kind: ActorType, value: bytes) -> Callable[[], None]:
         envelope = revived(unpack(Dead, value).envelope)
-        return partial(self._deliver, to.name, readdressed(envelope, kind, to, self._runtime.post))
+        body = self._runtime.ledger.bodies.read(envelope)
+        return partial(self._deliver, to.name, readdressed(envelope, body, kind, to, self._runtime.post))
 
     def _taker(self, to: ActorRef[Any]) -> ActorType:
         runtime = self._runtime
@@ -177,16 +178,18 @@ class Office:
         runtime.cells.deliver(cell, mail)
 
     def _drop(self, value: bytes, *, by_number: bool) -> Callable[[], None]:
-        number = 0
+        number, raw = 0, b""
         try:
-            number = open_letter(unpack(Dead, value).envelope).number
+            raw = unpack(Dead, value).envelope
+            number = open_letter(raw).number
         except Undecodable:
             if not by_number:
                 raise
-        return partial(self._discard, number)
+        return partial(self._discard, number, raw)
 
-    def _discard(self, number: int) -> None:
+    def _discard(self, number: int, raw: bytes) -> None:
         runtime = self._runtime
+        runtime.ledger.bodies.drop_of(raw)
         runtime.ledger.counters.discarded += 1
         if runtime.probe is not None:
             runtime.probe.discarded(number)

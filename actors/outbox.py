@@ -9,18 +9,20 @@ nothing: order, room on the disk instead of in memory, and the books (G4, G16).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from ..mailbox.envelope import open_envelope
+from ..mailbox.bodies import together
+from ..mailbox.envelope import Flag, encode_fields, open_envelope
 from ..mailbox.errors import Undecodable
 from ..mailbox.records import open_pair, open_segment, pair_key
 from ..mailbox.store import Table
 from .burying import bury
 from .cell import Cell, Phase
+from .mail import Mail, from_envelope
 
 if TYPE_CHECKING:
     from .ledger import Ledger
-    from .mail import Mail
 
 PAGE = 64
 """Segments read at a time."""
@@ -38,6 +40,12 @@ class Outbox:
         self._announced = 0
         self._damaged: dict[int, bytes] = {}
         """What could not be read, by sequence: it becomes a dead letter when the others have passed it."""
+        self._large: dict[int, Mail] = {}
+        """What has a large body, by sequence, as far as that is known: it is removed with its message."""
+        self._old = cell.tail if ledger.bodies.used else 0
+        """Before this sequence nobody knew what is large when this life began."""
+        self._looked = cell.head
+        """Before this one it was looked at."""
         self._read_at = (0, 0)
         """First sequence of the segment read last, and the sequence after what was taken of it."""
         self.stored = cell.tail
@@ -70,6 +78,8 @@ class Outbox:
         batch = ledger.open
         mail.lsn = batch.lsn
         batch.bytes += mail.size
+        if mail.size > ledger.bodies.inline or mail.flags & Flag.CHUNKED:
+            self._large[cell.tail] = mail
         cell.tail += 1
         cell.loaded = cell.tail
         cell.fresh.append(mail)
@@ -96,9 +106,10 @@ class Outbox:
         """
         found: list[bytes] = []
         size = 0
-        for raw in self._walk(sequence, self.stored):
-            found.append(raw)
-            size += len(raw)
+        for at, raw in enumerate(self._walk(sequence, self.stored), sequence):
+            whole = self._whole(at, raw) if at < self._old or at in self._large else raw
+            found.append(whole)
+            size += len(whole)
             if size >= most:
                 break
         return found
@@ -137,6 +148,36 @@ class Outbox:
                 self._damaged[sequence] = value
             yield raw or b""
 
+    def _whole(self, sequence: int, raw: bytes) -> bytes:
+        """An envelope with its body in it, as it leaves; empty if that cannot be read."""
+        mail = self._note(sequence, raw)
+        if mail is None or mail.envelope is None:
+            return raw
+        try:
+            return encode_fields(together(mail.envelope, self._ledger.bodies.read(mail.envelope)))
+        except Undecodable:
+            self._damaged[sequence] = raw
+            del self._large[sequence]  # the dead letter keeps what is left of its body
+            return b""
+
+    def _note(self, sequence: int, raw: bytes) -> Mail | None:
+        """What is known of a message with a large body; None if it has none."""
+        if sequence < self._old and sequence not in self._large:
+            with suppress(Undecodable):
+                envelope = open_envelope(raw)
+                if envelope.flags & Flag.CHUNKED:
+                    self._large[sequence] = from_envelope(envelope)
+        return self._large.get(sequence)
+
+    def _drop_bodies(self, sequence: int) -> None:
+        """Remove the large bodies of all before a sequence."""
+        end = min(sequence, self._old)
+        for at, raw in enumerate(self._walk(self._looked, end), self._looked) if self._looked < end else ():
+            self._note(at, raw)
+        self._looked = max(self._looked, sequence)
+        for at in [at for at in self._large if at < sequence]:
+            self._ledger.bodies.drop(self._large.pop(at).envelope)
+
     def number_at(self, sequence: int) -> int:
         """The number of a message that still lies here, on disk; 0 if it does not, or cannot be read."""
         if not self.head <= sequence < self.stored:
@@ -153,6 +194,8 @@ class Outbox:
         count = sequence - cell.head
         if count <= 0:
             return
+        if self._large or self._looked < self._old:
+            self._drop_bodies(sequence)
         cell.head = sequence
         ledger.touch(cell)
         for lost in [lost for lost in self._damaged if lost < sequence]:

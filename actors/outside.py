@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
 
 import trio
 
-from ..mailbox.envelope import Flag
+from ..mailbox.envelope import MAX_BODY, Flag
 from ..mailbox.records import Mark, Outcome
 from .addresses import split
 from .answers import raise_outcome
@@ -23,7 +23,8 @@ from .errors import AskInTurn, AskTimeout, InTurn, NodeClosed, NoSuchActor, Over
 from .mail import Cause, size_of
 from .ref import ActorRef
 from .seeds import Seed
-from .sending import check_message
+from .sending import check_message, check_size
+from .spool import Spool
 
 if TYPE_CHECKING:
     from .actor import Actor
@@ -46,6 +47,7 @@ class Outside:
         self._ledger = runtime.ledger
         self._marks = runtime.marks
         self._asks = runtime.asks
+        self._spool = Spool(runtime)
 
     @property
     def name(self) -> str:
@@ -58,7 +60,8 @@ class Outside:
         Refs in messages hold on to this object, and messages, which are too many for the garbage collector
         to look through, may lie in mailboxes: without this, a closed node would never leave memory.
         """
-        self._runtime = self._ledger = self._marks = self._asks = cast(Any, _Ended())
+        ended = cast(Any, _Ended())
+        self._runtime = self._ledger = self._marks = self._asks = self._spool = ended
 
     @trio.lowlevel.enable_ki_protection
     async def tell(
@@ -71,21 +74,28 @@ class Outside:
         id: str | None = None,
     ) -> None:
         """Send a message; durable when this returns (G1)."""
-        await self._runtime.intake.admit(self._size([message]))
-        await self._ledger.wait_durable(self._tell_now(ref, message, delay, key, id))
+        size = self._size([message])
+        await self._runtime.intake.admit(size)
+        act = partial(self._tell_now, ref, message, delay, key, id)
+        plain = not delay and key is None and id is None
+        await self._ledger.wait_durable(await self._spool.send(size, [(ref, message)], act, early=plain))
 
     def _size(self, messages: Sequence[Message[Any, Any]]) -> int:
         """Bytes of some bodies: a cheap upper bound, unless that would turn them away.
 
         Raises:
             TypeError: one is no message.
+            MessageTooLarge: the body of one is above the limit.
         """
         for message in messages:
             check_message(message)
         bound = sum(map(size_of, messages))
-        if bound <= min(MAX_BYTES_AT_ONCE, self._runtime.intake.most):
+        if bound <= min(MAX_BODY, self._runtime.intake.most):
             return bound
-        return sum(len(message.body()) for message in messages)
+        sizes = [len(message.body()) for message in messages]
+        for message, size in zip(messages, sizes, strict=True):
+            check_size(message, size)
+        return sum(sizes)
 
     @trio.lowlevel.enable_ki_protection
     def _tell_now(
@@ -129,6 +139,7 @@ class Outside:
         Raises:
             Overloaded: more than that at once.
             TypeError: a message belongs to another actor's class; nothing was sent.
+            MessageTooLarge: a body is above the limit; nothing was sent.
         """
         self.refuse_in_turn(
             "tell_all", "await ref.tell(message) for each; they leave together, with the turn"
@@ -142,7 +153,8 @@ class Outside:
             )
         await self._runtime.intake.admit(size)
         if sends:
-            await self._ledger.wait_durable(self._tell_all_now(sends))
+            act = partial(self._tell_all_now, sends)
+            await self._ledger.wait_durable(await self._spool.send(size, sends, act))
 
     @trio.lowlevel.enable_ki_protection
     def _tell_all_now(self, sends: list[tuple[ActorRef[Any], Message[Any, Any]]]) -> int:
@@ -181,11 +193,15 @@ class Outside:
             )
         limit = float("inf") if timeout is None else in_seconds(timeout, "timeout=")
         deadline = trio.current_time() + limit
-        with trio.move_on_at(deadline) as patience:
-            await self._runtime.intake.admit(self._size([message]))
-        if patience.cancelled_caught:
+        asked: tuple[Ask | None, Mark | None, int] | None = None
+        with trio.move_on_at(deadline):
+            size = self._size([message])
+            await self._runtime.intake.admit(size)
+            act = partial(self._ask_now, ref, message, id)
+            asked = await self._spool.send(size, [(ref, message)], act, early=id is None)
+        if asked is None:
             raise AskTimeout(f"{message!r} was not taken in within {timeout} s: {self._runtime.intake.why()}")
-        ask, mark, number = self._ask_now(ref, message, id)
+        ask, mark, number = asked
         if mark is not None:
             await self._ledger.wait_durable(self._ledger.lsn - self._ledger.open.empty)
             return self._outcome(mark, message)

@@ -41,11 +41,12 @@ def revived(raw: bytes) -> Envelope:
     return msgspec.structs.replace(envelope, attempts=0, flags=flags, extra=extra)
 
 
-def readdressed(envelope: Envelope, kind: ActorType, to: ActorRef[Any], post: Any) -> Envelope:
+def readdressed(envelope: Envelope, body: bytes, kind: ActorType, to: ActorRef[Any], post: Any) -> Envelope:
     """The envelope for an actor that may be of another type and has such a handler.
 
     Args:
         envelope: a revived one.
+        body: of its message.
         kind: the type of the actor.
         to: the actor.
         post: what refs in the parameters belong to.
@@ -62,5 +63,5 @@ def readdressed(envelope: Envelope, kind: ActorType, to: ActorRef[Any], post: An
             f"{to} is a {kind.name}, which has no handler {what} (it has {has}), so nothing was redirected: "
             "choose another actor, or only letters that it can take"
         )
-    spec.shape.decode(envelope.body, post)
+    spec.shape.decode(body, post)
     return msgspec.structs.replace(envelope, type=spec.type_name)

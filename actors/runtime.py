@@ -150,6 +150,7 @@ class Runtime:
         self.workers.closing = self._at_rest
         self.workers.start()
         if not self._at_rest:
+            self.ledger.bodies.sweep()
             nursery.start_soon(self.alarm.run, name="callboard alarm")
             nursery.start_soon(self.lives.wake_backlog, name="callboard backlog")
         await trio.lowlevel.checkpoint()

@@ -9,6 +9,7 @@ import msgspec
 from ..mailbox.errors import Undecodable
 from ..mailbox.records import pack_segments, pair_key, seal
 from ..mailbox.segments import has_room, open_segment
+from .bodies import Bodies
 from .cell import Cell
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -17,7 +18,7 @@ Changes = dict[bytes, bytes | None]
 Read = Callable[[bytes], bytes | None]
 
 
-def seal_cell(cell: Cell, boxes: Changes, mail: Changes, states: Changes, read: Read) -> None:
+def seal_cell(cell: Cell, boxes: Changes, mail: Changes, states: Changes, read: Read, bodies: Bodies) -> None:
     """Add what the open batch writes of a cell to the changes of three tables.
 
     Args:
@@ -26,6 +27,7 @@ def seal_cell(cell: Cell, boxes: Changes, mail: Changes, states: Changes, read: 
         mail: likewise.
         states: likewise.
         read: the latest value of a key of MAIL.
+        bodies: take in those that are too large for a segment.
     """
     key = cell.key()
     state = cell.state  # which may only now be found to have changed
@@ -39,11 +41,11 @@ def seal_cell(cell: Cell, boxes: Changes, mail: Changes, states: Changes, read: 
         if first == cell.last:
             cell.last = -1
     if cell.fresh:
-        _seal_fresh(cell, mail, read)
+        _seal_fresh(cell, mail, read, bodies)
     boxes[key] = seal(_encode(cell.record()))
 
 
-def _seal_fresh(cell: Cell, mail: Changes, read: Read) -> None:
+def _seal_fresh(cell: Cell, mail: Changes, read: Read, bodies: Bodies) -> None:
     """Write the messages of this batch that are still waiting; the others never existed."""
     fresh = cell.fresh
     first = cell.tail - len(fresh)
@@ -55,7 +57,8 @@ def _seal_fresh(cell: Cell, mail: Changes, read: Read) -> None:
     cell.fresh = []
     if not fresh:
         return
-    envelopes = [item.encode() for item in fresh]
+    most = bodies.inline
+    envelopes = [item.encode() if item.size <= most else bodies.stow(item) for item in fresh]
     for start, end, value in pack_segments(first, envelopes, _last(cell, first, envelopes[0], read)):
         mail[pair_key(cell.box, start)] = value
         cell.last, cell.last_end = start, end

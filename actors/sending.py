@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from ..mailbox.envelope import MAX_BODY
+from ..mailbox.envelope import INLINE, MAX_BODY
 from ..mailbox.errors import Undecodable
 from .burying import bury
 from .cell import Cell, Phase
@@ -52,10 +52,13 @@ class Sending:
             MessageTooLarge: its body is above the limit.
         """
         size = size_of(message)
-        if size > MAX_BODY:
+        if size > INLINE:
             size = len(message.body())
             check_size(message, size)
-        return Mail(self._ledger.next_number(), message, cause, flags, extra, size=size)
+        mail = Mail(self._ledger.next_number(), message, cause, flags, extra, size=size)
+        if size > INLINE and (body := self._ledger.bodies.laid.pop(id(message), None)) is not None:
+            self._ledger.bodies.attach(mail, body)
+        return mail
 
     def staged(self, ref: ActorRef[Any], message: Message[Any, Any], cause: Cause) -> tuple[Where, Mail]:
         """A plain message of a turn, and where it goes at the turn's end: `target` and `make_mail` in one.
@@ -69,7 +72,7 @@ class Sending:
         if cell is None or kind is None or kind.handlers.get(message.spec.name) is not message.spec:
             return self.target(ref, message), self.make_mail(message, cause)
         size = size_of(message)
-        if size > MAX_BODY:
+        if size > INLINE:
             return cell, self.make_mail(message, cause)
         self._ledger.number = number = self._ledger.number + 1
         return cell, Mail(number, message, cause, 0, None, None, None, 0, size)
@@ -163,8 +166,8 @@ def check_size(message: Message[Any, Any], size: int) -> None:
     """
     if size > MAX_BODY:
         raise MessageTooLarge(
-            f"{message.spec.name} has a body of {size} bytes and {MAX_BODY} is the most: "
-            "send a reference to the data, or split it"
+            f"{message.spec.name} has a body of {size} bytes and {MAX_BODY} is the most: nothing was sent. "
+            "Send a reference to the data, such as the path of a file, or split it"
         )
 
 

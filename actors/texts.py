@@ -6,6 +6,14 @@ import traceback
 
 MAX_TRACEBACK = 16 * 1024
 MAX_TEXT = 4096
+MAX_VALUE = 1000
+"""Characters of a parameter, where a message is shown."""
+
+
+def brief(value: object) -> str:
+    """A value as people read it, cut off where it is long."""
+    text = repr(value[:MAX_VALUE] if isinstance(value, str | bytes) else value)
+    return text if len(text) <= MAX_VALUE else f"{text[:MAX_VALUE]}…"
 
 
 def describe(error: BaseException) -> str:

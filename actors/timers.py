@@ -8,6 +8,7 @@ message's turn is over, so a cancelled or replaced timer is void even after it h
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from ..mailbox.envelope import Extra, Flag, open_envelope
@@ -63,9 +64,11 @@ class Timers:
             mail.extra = {**(mail.extra or {}), Extra.TIMER: [due, number], Extra.TIMER_KEY: key}
             holder = Keyed(due, number, fired=False)
             ledger.write_record(Table.KEYED, timer_key(setter, to, key), holder)
-        record = Timer(TimerKind.MESSAGE, to, setter, key or "", mail.encode(), 0, b"")
+        record = Timer(
+            TimerKind.MESSAGE, to, setter, key or "", ledger.bodies.stow_bytes(mail.encode()), 0, b""
+        )
         self.arm(due, number, record)
-        ledger.open.bytes += len(record.envelope)
+        ledger.open.bytes += max(mail.size, len(record.envelope))
         ledger.counters.accepted += 1
         ledger.counters.scheduled += 1
 
@@ -93,11 +96,20 @@ class Timers:
         except Undecodable:
             return  # the timer that held it finds that it holds nothing any more
         if not holder.fired:
+            self._drop_body(pair_key(holder.due, holder.number))
             ledger.write(Table.TIMERS, pair_key(holder.due, holder.number), None)
             ledger.counters.discarded += 1
             ledger.counters.scheduled -= 1
             if self._probe is not None:
                 self._probe.timer_cancelled(holder.number)
+
+    def _drop_body(self, key: bytes) -> None:
+        """Remove the large body of an armed timer's message, if it has one."""
+        bodies = self._ledger.bodies
+        value = self._ledger.read(Table.TIMERS, key) if bodies.used else None
+        if value is not None:
+            with suppress(Undecodable):
+                bodies.drop_of(unpack(Timer, value).envelope)
 
     # Keyed messages that have fired.
 
@@ -191,6 +203,7 @@ class Timers:
         if timer.key:
             record_key = timer_key(timer.setter, timer.to, timer.key)
             if self.is_void_key(record_key, number):
+                ledger.bodies.drop(mail.envelope)
                 ledger.counters.discarded += 1
                 return
             if "@" in timer.to:

@@ -19,7 +19,7 @@ from ..mailbox.errors import CallboardError
 
 VERSION: Final = 1
 """Of what is said here; raised when an old node or client would misunderstand."""
-MOST: Final = 16 * 1024 * 1024
+MOST: Final = 32 * 1024 * 1024
 """Bytes of a frame, read into memory whole."""
 MOST_OF_HELLO: Final = 1024
 """Bytes of the first frame, from whom nothing is known yet."""

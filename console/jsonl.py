@@ -69,6 +69,7 @@ def letter_fields(letter: Letter) -> dict[str, Any]:
         "handler": letter.handler,
         "version": letter.version,
         "body": letter.body,
+        "body_bytes": letter.apart or None,
         "sender": letter.sender or None,
         "sent": moment(letter.sent_at),
         "cause": show_number(letter.cause) if letter.cause else None,

@@ -72,7 +72,8 @@ def message(letter: Letter, home: str = "", most: int = MOST) -> str:
     if letter.problem and not letter.handler:
         return safe(trouble)
     whose = f"{letter.type}." if letter.type != home else ""
-    text = _cut((f"{whose}{letter.handler}(", *_arguments(letter.body, most), ")"), most)
+    arguments = [f"… {size(letter.apart)}"] if letter.apart else _arguments(letter.body, most)
+    text = _cut((f"{whose}{letter.handler}(", *arguments, ")"), most)
     return safe(f"{text} {trouble}" if letter.problem else text)
 
 

@@ -7,17 +7,19 @@ what a node will make of it, since most damage costs one message or one actor an
 
 import struct
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 import attrs
 
+from .bodies import CHUNK, CHUNK_KEY, body_of, read_body
 from .datafile import READABLE, read_head
 from .disk import DiskStore, examine_pages
 from .envelope import open_envelope
 from .errors import Undecodable
 from .letter import decode
-from .meta import CLEAN_KEY, FORMAT_KEY, MADE_KEY, NODE_KEY, OPENED_KEY, PAUSED_KEY, UUID_KEY
+from .meta import CLEAN_KEY, FORMAT_KEY, LOOSE_KEY, MADE_KEY, NODE_KEY, OPENED_KEY, PAUSED_KEY, UUID_KEY
 from .records import (
     COUNTERS_KEY,
     INCARNATION_KEY,
@@ -79,6 +81,7 @@ _EFFECTS: Final = {
     Table.DEAD: "of that dead letter only the bytes are left: callboard dead show",
     Table.WATCHES: "who watches there does not hear of that end",
     Table.CHILDREN: "callboard tree leaves that supervisor out until the next start",
+    Table.BODIES: f"the message whose body it is a part of cannot be read: {_DIES}",
 }
 _OTHER_EFFECT: Final = "what that record held is not used"
 
@@ -170,6 +173,12 @@ def _check(store: Store, table: Table, at: bytes, value: bytes) -> Iterator[Find
             raise Undecodable(f"a key of {len(at)} bytes")
         if table is Table.MAIL:
             yield from _check_mail(store, at, value)
+        elif table is Table.TIMERS:
+            timer = unpack(Timer, value)
+            if timer.kind == TimerKind.MESSAGE:
+                _check_envelope(store, timer.envelope, lambda reads: reads.get(table, at) == value)
+        elif table is Table.DEAD:
+            _check_dead(store, at, value)
         elif table is Table.META:
             _check_meta(at, value)
         elif table is Table.LINKS:
@@ -205,18 +214,19 @@ def _check_mail(store: Store, at: bytes, value: bytes) -> Iterator[Finding]:
         try:
             if raw is None:
                 raise Undecodable("its checksum does not match its bytes")
-            open_envelope(raw)
+            _check_envelope(store, raw, partial(_waits, box=box, sequence=sequence))
         except Undecodable as error:
-            effect = "none: it has been handled" if sequence < _head(store, box) else _DIES
+            effect = _DIES if _waits(store, box, sequence) else "none: it has been handled"
             yield Finding("MAIL", f"message {sequence} of mailbox {box}: {error}", effect)
 
 
-def _head(store: Store, box: int) -> int:
-    value = store.get(Table.BOXES, key(box))
+def _waits(reads: Snapshot, box: int, sequence: int) -> bool:
+    """Whether a message has not been handled yet."""
+    value = reads.get(Table.BOXES, key(box))
     try:
-        return 0 if value is None else unpack(Box, value).head
+        return value is None or sequence >= unpack(Box, value).head
     except Undecodable:
-        return 0
+        return True
 
 
 def _check_meta(at: bytes, value: bytes) -> None:
@@ -224,7 +234,7 @@ def _check_meta(at: bytes, value: bytes) -> None:
         unpack_number(value)
     elif at == COUNTERS_KEY:
         unpack(Counters, value)
-    elif at == PAUSED_KEY:
+    elif at in {PAUSED_KEY, LOOSE_KEY}:
         decode(unseal(value))
     elif at in {UUID_KEY, NODE_KEY}:
         unseal(value)
@@ -240,10 +250,25 @@ def _check_state(value: bytes) -> None:
         raise Undecodable("a state that is no map")
 
 
-def _check_timer(value: bytes) -> None:
-    timer = unpack(Timer, value)
-    if timer.kind == TimerKind.MESSAGE:
-        open_envelope(timer.envelope)
+def _check_envelope(store: Store, raw: bytes, waits: Callable[[Snapshot], bool]) -> None:
+    """Whether an envelope can be read, and its body, if it lies apart and the message still waits."""
+    body = body_of(open_envelope(raw))
+    if body is not None:
+        with store.snapshot() as reads:  # beside a node that may handle it at any moment
+            if waits(reads):
+                read_body(reads, body)
+
+
+def _check_dead(store: Store, at: bytes, value: bytes) -> None:
+    """Whether a dead letter can be read; what died because it cannot be is no news."""
+    letter = unpack(Dead, value)
+    if letter.reason != "undecodable":
+        _check_envelope(store, letter.envelope, lambda reads: reads.get(Table.DEAD, at) == value)
+
+
+def _check_chunk(value: bytes) -> None:
+    if not 1 <= len(value) <= CHUNK:
+        raise Undecodable(f"a chunk of {len(value)} bytes")
 
 
 _WIDTHS: Final = {
@@ -258,6 +283,7 @@ _WIDTHS: Final = {
     Table.DEAD: 8,
     Table.WATCHES: 25,
     Table.CHILDREN: 16,
+    Table.BODIES: CHUNK_KEY,
 }
 STORE_BYTES: Final = 16
 """Of the uuid of a store that sends, which is its key in LINKS."""
@@ -265,11 +291,10 @@ _DECODERS: Final[dict[Table, Callable[[bytes], object]]] = {
     Table.NAMES: _check_name,
     Table.BOXES: lambda value: unpack(Box, value),
     Table.STATES: _check_state,
-    Table.TIMERS: _check_timer,
     Table.KEYED: lambda value: unpack(Keyed, value),
     Table.REQUESTS: lambda value: unpack(Request, value),
     Table.MARKS: lambda value: unpack(Mark, value),
-    Table.DEAD: lambda value: unpack(Dead, value),
     Table.WATCHES: lambda value: unpack(Watch, value),
     Table.CHILDREN: lambda value: unpack(Children, value),
+    Table.BODIES: _check_chunk,
 }

@@ -11,8 +11,10 @@ import msgspec
 
 from .errors import Undecodable
 
-MAX_BODY: Final = 64 * 1024
-"""The largest body, in bytes, of this format's unchunked messages."""
+INLINE: Final = 64 * 1024
+"""A body up to this size, in bytes, lies in its envelope; a larger one lies apart, see `bodies`."""
+MAX_BODY: Final = 16 * 1024 * 1024
+"""The largest body that may be sent, in bytes."""
 
 
 class Flag:
@@ -31,10 +33,12 @@ class Flag:
     REPLAYED: Final = 32
     """Taken back from the dead letters: dedup marks do not apply."""
     CHUNKED: Final = 64
-    """Reserved: the body lies in chunks."""
+    """The body lies in chunks of its own; see `bodies`."""
 
 
-KNOWN_FLAGS: Final = Flag.ASKED | Flag.REQUESTED | Flag.KEYED | Flag.MARKED | Flag.REPLY | Flag.REPLAYED
+KNOWN_FLAGS: Final = (
+    Flag.ASKED | Flag.REQUESTED | Flag.KEYED | Flag.MARKED | Flag.REPLY | Flag.REPLAYED | Flag.CHUNKED
+)
 
 
 class Extra:
@@ -81,7 +85,7 @@ class Envelope(msgspec.Struct, array_like=True, gc=False):
     codec: int
     """How `body` is written; see `Codec`."""
     body: bytes
-    """The parameters, as a map by name."""
+    """The parameters, as a map by name; with `Flag.CHUNKED` where they lie, as `bodies.Body`."""
     sender: str
     """Address of the actor whose turn sent it; empty if it came from outside."""
     sent_at: int

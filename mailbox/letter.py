@@ -5,6 +5,7 @@ from typing import Any
 import attrs
 import msgspec
 
+from .bodies import body_of
 from .envelope import Codec, Envelope, Extra, open_envelope
 from .errors import Undecodable
 
@@ -19,7 +20,9 @@ class Letter:
     handler: str = ""
     version: int = 0
     body: Any = None
-    """The parameters by name, decoded as far as msgpack goes."""
+    """The parameters by name, decoded as far as msgpack goes; None if they lie apart."""
+    apart: int = 0
+    """Bytes of a body that is too large to lie in its envelope, which is not read to show the message."""
     sender: str = ""
     sent_at: int = 0
     cause: int = 0
@@ -53,7 +56,7 @@ def open_letter(data: bytes, *, sequence: int = 0) -> Letter:
         envelope = open_envelope(data)
     except Undecodable as error:
         return Letter(sequence=sequence, problem=str(error))
-    body, problem = _body(envelope)
+    body, apart, problem = _body(envelope)
     mark = envelope.extra.get(Extra.MARK, "")
     return Letter(
         number=envelope.number,
@@ -61,6 +64,7 @@ def open_letter(data: bytes, *, sequence: int = 0) -> Letter:
         handler=envelope.handler,
         version=envelope.version,
         body=body,
+        apart=apart,
         sender=envelope.sender,
         sent_at=envelope.sent_at,
         cause=envelope.cause,
@@ -74,10 +78,12 @@ def open_letter(data: bytes, *, sequence: int = 0) -> Letter:
     )
 
 
-def _body(envelope: Envelope) -> tuple[Any, str]:
+def _body(envelope: Envelope) -> tuple[Any, int, str]:
+    """The body, the bytes of one that lies apart, and what is wrong with it."""
     if envelope.codec != Codec.MSGPACK:
-        return envelope.body, f"its body is in codec {envelope.codec}, which this release does not read"
+        return envelope.body, 0, f"its body is in codec {envelope.codec}, which this release does not read"
     try:
-        return decode(envelope.body), ""
+        apart = body_of(envelope)
+        return (decode(envelope.body), 0, "") if apart is None else (None, apart.length, "")
     except Undecodable as error:
-        return envelope.body, f"its body is {error}"
+        return envelope.body, 0, f"its body is {error}"

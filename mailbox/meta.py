@@ -31,6 +31,8 @@ PAUSED_KEY: Final = b"paused"
 """Actor types that are paused, and why; absent while none is. See `pauses`."""
 SUSPECTS_KEY: Final = b"suspects"
 """Messages in whose turn the process was killed; absent while there is none. See `suspects`."""
+LOOSE_KEY: Final = b"loose"
+"""Large bodies that no message has; absent while there is none. See `loose`."""
 
 Changes = dict[bytes, bytes | None]
 """What to write into META."""

@@ -6,13 +6,17 @@ record that cannot be read is damage itself, and hides no other.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from typing import Any, Final, TypeVar
 
 import attrs
 
+from .apart import count_chunks, names_of, unmatched
+from .bodies import Body
 from .envelope import Envelope, Extra, open_envelope
 from .errors import Undecodable
+from .loose import read_loose
 from .records import (
     COUNTERS_KEY,
     Box,
@@ -60,6 +64,12 @@ class Contents:
     """The messages that wait in mailboxes."""
     scheduled: list[Envelope]
     """The messages that wait as timers."""
+    chunks: dict[int, tuple[int, int]]
+    """Of each large body, how many chunks there are, and bytes in them."""
+    apart: list[Body]
+    """The bodies that messages say they have, dead letters among them."""
+    loose: dict[int, int]
+    """The bodies that no message has, which are on their way in or out."""
     unreadable: list[str]
     """What could not be read, in words."""
 
@@ -89,6 +99,7 @@ def contradictions(contents: Contents) -> list[str]:
         *timers(contents),
         *requests(contents),
         *numbers(contents),
+        *unmatched(contents.chunks, contents.apart, contents.loose),
     ]
 
 
@@ -137,6 +148,13 @@ def read_contents(reads: Snapshot) -> Contents:
         open_pair(at): timer for at, timer in reader.table(Table.TIMERS, lambda v: unpack(Timer, v)).items()
     }
     reader.table(Table.MARKS, lambda v: unpack(Mark, v))
+    queued, dead = _queued(reader, boxes, segments), reader.table(Table.DEAD, lambda v: unpack(Dead, v))
+    scheduled = [
+        envelope
+        for timer in timers.values()
+        if timer.kind == TimerKind.MESSAGE
+        for envelope in reader.envelope(timer.envelope, f"a message scheduled for {timer.to!r}")
+    ]
     return Contents(
         counters=counters,
         names=dict(reads.scan(Table.NAMES, limit=ALL)),
@@ -149,14 +167,12 @@ def read_contents(reads: Snapshot) -> Contents:
             open_pair(at): request
             for at, request in reader.table(Table.REQUESTS, lambda v: unpack(Request, v)).items()
         },
-        dead=len(reader.table(Table.DEAD, lambda v: unpack(Dead, v))),
-        queued=_queued(reader, boxes, segments),
-        scheduled=[
-            envelope
-            for timer in timers.values()
-            if timer.kind == TimerKind.MESSAGE
-            for envelope in reader.envelope(timer.envelope, f"a message scheduled for {timer.to!r}")
-        ],
+        dead=len(dead),
+        queued=queued,
+        scheduled=scheduled,
+        chunks=count_chunks(reads),
+        loose=read_loose(reads),
+        apart=names_of([*queued, *scheduled, *_buried(dead.values())]),
         unreadable=reader.unreadable,
     )
 
@@ -170,6 +186,13 @@ def _queued(reader: _Reader, boxes: dict[int, Box], segments: dict[int, list[Seg
                 if raw is not None and sequence >= head:
                     found += reader.envelope(raw, f"message {sequence} of mailbox {number}")
     return found
+
+
+def _buried(letters: Iterable[Dead]) -> Iterator[Envelope]:
+    """The messages of dead letters; what died because it cannot be read is no further damage."""
+    for letter in letters:
+        with suppress(Undecodable):
+            yield open_envelope(letter.envelope)
 
 
 def conservation(contents: Contents) -> Iterator[str]:

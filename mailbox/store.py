@@ -34,6 +34,7 @@ class Table(IntEnum):
     WATCHES = 10
     CHILDREN = 11
     LINKS = 12
+    BODIES = 13
 
 
 MAX_KEY: Final = 511

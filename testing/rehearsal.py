@@ -106,7 +106,8 @@ class Rehearsal(Turn, eq=False):
         id: str | None = None,
     ) -> None:
         if not delay and key is None and id is None and not ref.node:
-            return self.stage(ref, message)
+            self.stage(ref, message)
+            return
         before = len(self.effects)
         super().send(ref, message, delay=delay, key=key, id=id)
         if len(self.effects) == before:

@@ -45,6 +45,10 @@ class Account(Actor, type_name="bank.Account"):
         raise ValueError("broken on purpose")
 
     @handler
+    async def weigh(self, data: str) -> int:
+        return len(data)
+
+    @handler
     async def swell(self, size: int) -> bytes:
         return bytes(size)
 

@@ -19,7 +19,6 @@ from hypothesis import example, given, strategies as st
 from callboard import CallboardError, Client, Node, NodeUnreachable, open_node
 from callboard.cluster import control
 from callboard.cluster.commands import (
-    MOST,
     READ_ANSWER,
     READ_COMMAND,
     READ_HELLO,
@@ -43,6 +42,7 @@ from callboard.cluster.commands import (
     frame,
     read,
 )
+from callboard.mailbox.envelope import MAX_BODY
 
 from .bank import Account, open_bank, running
 
@@ -277,10 +277,23 @@ def test_end_returns_when_the_node_has_ended(tmp_path: Path) -> None:
         assert asked(client, "deposit", amount="0") == 101
 
 
-def test_an_answer_too_large_for_a_frame_says_so(client: Client) -> None:
-    error, text = asked(client, "swell", size=str(MOST))
+def test_an_answer_too_large_for_a_frame_says_so(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        "callboard.cluster.commands.MOST", 10_000
+    )  # of no reply, since a handler's are smaller
+    error, text = asked(client, "swell", size="10000")
     assert error == "ValueError"
     assert "too many for one frame" in text
+    assert asked(client, "deposit", amount="0") == 100
+
+
+def test_the_largest_messages_and_replies_go_through(client: Client) -> None:
+    most = MAX_BODY - 100
+    assert len(asked(client, "swell", size=str(most))) == most
+    assert asked(client, "weigh", data="x" * most) == most
+    error, text = asked(client, "weigh", data="x" * (most + 100))
+    assert error == "MessageTooLarge"
+    assert f"{MAX_BODY} is the most" in text
     assert asked(client, "deposit", amount="0") == 100
 
 

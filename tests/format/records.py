@@ -1,6 +1,7 @@
 """Every record of a store as values that JSON can hold, by the names of their fields."""
 
 from typing import Any
+from zlib import crc32
 
 import msgspec
 
@@ -46,6 +47,8 @@ def everything(store: Store) -> dict[str, dict[str, Any]]:
 def _value(table: Table, at: bytes, value: bytes) -> Any:
     if table is Table.NAMES:
         return value.hex()
+    if table is Table.BODIES:
+        return {"bytes": len(value), "crc": crc32(value)}
     if table is Table.MAIL:
         return [_envelope(raw) for raw in open_segment(value)]
     if table is Table.META and at == b"counters":

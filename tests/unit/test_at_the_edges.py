@@ -110,7 +110,7 @@ async def test_many_sends_of_which_one_cannot_be_leave_nothing_behind() -> None:
         ghost = node.ref(Shop, "ghost")
         sends = [(ref, Shop.note("x" * 15_000)) for ref in [shop, ghost] for _ in range(700)]
         with pytest.raises(MessageTooLarge):
-            await node.tell_all([*sends, (shop, Shop.note("é" * 40_000))])
+            await node.tell_all([*sends, (shop, Shop.note("é" * (8 << 20)))])
         assert await shop.ask(Shop.sell(1)) == 1
     assert [view.name for view in list_mailboxes(store.reopen())] == ["shop"]
 

@@ -107,7 +107,7 @@ def test_every_command_has_help_that_fits_a_terminal(arguments: list[str]) -> No
 def test_the_help_lists_the_commands_in_the_order_people_meet_them() -> None:
     assert list(main.commands) == [
         *("run", "ls", "show", "peek", "dead", "tree", "why"),
-        *("send", "ask", "pause", "resume", "stop", "nodes", "store", "doctor", "cert"),
+        *("send", "ask", "pause", "resume", "stop", "nodes", "store", "doctor", "cert", "demo"),
     ]
     assert "130 SIGINT" in call("-h").stdout.replace("\n  ", " ")
 

@@ -73,10 +73,6 @@ def test_a_flag_we_do_not_know_is_refused(bit: int) -> None:
         open_envelope(data)
 
 
-def test_the_reserved_flag_of_chunks_is_not_known_yet() -> None:
-    assert not Flag.CHUNKED & KNOWN_FLAGS
-
-
 @given(envelope=ENVELOPES, end=st.integers(0))
 def test_an_envelope_that_was_cut_off_is_undecodable(envelope: Envelope, end: int) -> None:
     data = encode_fields(envelope)

@@ -8,7 +8,16 @@ import msgspec
 import pytest
 
 from callboard.mailbox import meta, records
-from callboard.mailbox.envelope import Codec, Envelope, Flag, encode_fields, open_envelope
+from callboard.mailbox.bodies import CHUNK, Body
+from callboard.mailbox.envelope import (
+    INLINE,
+    MAX_BODY,
+    Codec,
+    Envelope,
+    Flag,
+    encode_fields,
+    open_envelope,
+)
 from callboard.mailbox.records import FORMAT, Keyed, pack, pack_number
 from callboard.mailbox.segments import SEGMENT_BYTES
 from callboard.mailbox.store import Table
@@ -29,6 +38,7 @@ KINDS: list[Any] = [
         records.Link,
         records.Far,
     ),
+    Body,
     Envelope,
 ]
 
@@ -62,4 +72,8 @@ def test_the_pages_examples_are_what_is_written() -> None:
 def test_the_page_is_about_this_format() -> None:
     assert PAGE.startswith(f"# The store on disk, format {FORMAT}\n")
     assert f"{SEGMENT_BYTES:,} bytes" in PAGE
-    assert f"{Flag.CHUNKED} is reserved for bodies in chunks" in PAGE
+    assert f"{Flag.CHUNKED} its body lies apart" in PAGE
+    assert f"{CHUNK:,} bytes of the body" in PAGE
+    assert (INLINE, MAX_BODY) == (64 << 10, 16 << 20)
+    assert "Above 64 KiB it lies apart" in PAGE
+    assert "bodies 16 MiB" in PAGE

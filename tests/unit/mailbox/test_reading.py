@@ -248,7 +248,8 @@ def test_the_oldest_message_of_a_damaged_head_is_unknown(store: MemoryStore) -> 
 
 
 def test_a_letter_says_what_of_it_cannot_be_read() -> None:
-    assert "newer release" in open_letter(with_field(13, Flag.CHUNKED)).problem
+    assert "newer release" in open_letter(with_field(13, 128)).problem
+    assert "where its body lies" in open_letter(with_field(13, Flag.CHUNKED)).problem
     other = open_letter(with_field(5, 9))
     assert other.problem == "its body is in codec 9, which this release does not read"
     assert other.handler == "sell"

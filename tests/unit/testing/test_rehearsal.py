@@ -192,7 +192,7 @@ async def an_id_twice(self: Scout) -> None:
 
 @refused
 async def a_large_message(self: Scout) -> None:
-    await OTHER.tell(Scout.note("x" * 70_000))
+    await OTHER.tell(Scout.note("x" * (16 << 20)))
 
 
 @refused

@@ -1,0 +1,130 @@
+"""Bodies that are too large for a segment: they lie in chunks of their own, in the table BODIES.
+
+A segment is read and rewritten whole, and a window of thousands of messages is kept in memory, so an
+envelope has to be small. What is larger lies beside it, a chunk to a page, under a number that no other body
+of this store ever had; the envelope says so with a flag, and has a `Body` in the place of the body.
+"""
+
+from collections.abc import Iterator
+from struct import Struct
+from typing import Final
+from zlib import crc32
+
+import msgspec
+
+from .envelope import MAX_BODY, Envelope, Flag
+from .errors import Undecodable
+from .store import Snapshot, Table
+
+CHUNK: Final = 4080
+"""Bytes of a chunk: with LMDB's own head it fills one page, and a chunk more would take a second."""
+MOST: Final = 2 * MAX_BODY
+"""The largest that is read: an answer may lie with what its receiver was promised besides."""
+CHUNK_KEY: Final = 12
+"""Bytes of the key of a chunk."""
+PAGE: Final = 256
+"""Chunks read at a time."""
+
+_key = Struct(">QI")
+
+
+class Body(msgspec.Struct, array_like=True, gc=False):
+    """In an envelope with `Flag.CHUNKED`: where its body lies."""
+
+    number: int
+    """The upper half of the keys of its chunks."""
+    length: int
+    """Of the body, in bytes."""
+    crc: int
+    """CRC-32 of the body."""
+
+    @property
+    def chunks(self) -> int:
+        """How many there are."""
+        return -(-self.length // CHUNK)
+
+    def keys(self) -> Iterator[bytes]:
+        """The keys of the chunks, in order."""
+        return (chunk_key(self.number, index) for index in range(self.chunks))
+
+
+_decode = msgspec.msgpack.Decoder(Body).decode
+_encode = msgspec.msgpack.Encoder().encode
+
+
+def chunk_key(number: int, index: int) -> bytes:
+    """BODIES: the body's number, and which chunk of it."""
+    return _key.pack(number, index)
+
+
+def open_chunk_key(data: bytes) -> tuple[int, int]:
+    """The two numbers in a key of BODIES."""
+    number, index = _key.unpack(data)
+    return number, index
+
+
+def cut(number: int, body: bytes) -> tuple[Body, dict[bytes, bytes]]:
+    """A body as what stands in its envelope, and its chunks by key."""
+    chunks = {
+        chunk_key(number, index): body[at : at + CHUNK] for index, at in enumerate(range(0, len(body), CHUNK))
+    }
+    return Body(number, len(body), crc32(body)), chunks
+
+
+def apart(envelope: Envelope, body: Body) -> Envelope:
+    """An envelope whose body lies elsewhere."""
+    flags = envelope.flags | Flag.CHUNKED
+    return msgspec.structs.replace(envelope, body=_encode(body), flags=flags)
+
+
+def together(envelope: Envelope, body: bytes) -> Envelope:
+    """The same envelope with its body in it again, as it goes to another store."""
+    return msgspec.structs.replace(envelope, body=body, flags=envelope.flags & ~Flag.CHUNKED)
+
+
+def body_of(envelope: Envelope) -> Body | None:
+    """Where an envelope's body lies; None if it lies in the envelope itself.
+
+    Raises:
+        Undecodable: it does not say where.
+    """
+    if not envelope.flags & Flag.CHUNKED:
+        return None
+    try:
+        body = _decode(envelope.body)
+    except msgspec.MsgspecError as error:
+        raise Undecodable(f"it does not say where its body lies: {error}") from error
+    if not (0 <= body.number < 1 << 64 and 0 < body.length <= MOST):
+        raise Undecodable(f"it says that its body lies at {body.number} and has {body.length} bytes")
+    return body
+
+
+def read_body(reads: Snapshot, body: Body) -> bytes:
+    """A body from its chunks.
+
+    Raises:
+        Undecodable: a chunk is missing or damaged.
+    """
+    parts: list[bytes] = []
+    for at in range(0, body.chunks, PAGE):
+        end = min(at + PAGE, body.chunks)
+        rows = reads.scan(Table.BODIES, chunk_key(body.number, at), chunk_key(body.number, end), PAGE)
+        parts += [value for _, value in rows]
+    return join(parts, body)
+
+
+def join(parts: list[bytes], body: Body) -> bytes:
+    """The body that chunks in order make up.
+
+    Raises:
+        Undecodable: they do not.
+    """
+    whole = b"".join(parts)
+    if len(parts) != body.chunks or len(whole) != body.length:
+        raise Undecodable(
+            f"its body has {body.length} bytes in {body.chunks} chunks, "
+            f"and {len(whole)} bytes in {len(parts)} are there"
+        )
+    if crc32(whole) != body.crc:
+        raise Undecodable("the checksum of its body does not match its bytes: the store is damaged there")
+    return whole

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import trio
 
@@ -29,6 +29,7 @@ from ..mailbox.records import (
     pack_number,
 )
 from ..mailbox.store import Store, Table, Writes
+from .batch import Batch, Release
 from .cell import Cell, Phase
 from .sealing import seal_cell
 
@@ -51,34 +52,6 @@ MAX_PATIENCE_S = 0.01
 Record = Timer | Keyed | Request | Watch | Mark
 
 
-class Release(Protocol):
-    """Something that may leave the node once its batch is on disk."""
-
-    def __call__(self) -> None: ...
-
-
-class Batch:
-    """What one commit writes."""
-
-    __slots__ = ("bytes", "cells", "fresh", "lsn", "on_disk", "releases", "turns", "writes")
-
-    def __init__(self, lsn: int) -> None:
-        self.lsn = lsn
-        self.cells: list[Cell] = []
-        self.writes: Writes = {}
-        self.releases: list[Release] = []
-        self.on_disk: trio.Event | None = None
-        self.turns = 0
-        self.fresh = 0
-        """Messages put into mailboxes by it and not handled yet: what a commit now would have to write."""
-        self.bytes = 0
-
-    @property
-    def empty(self) -> bool:
-        """Whether a commit would write nothing and release nobody."""
-        return not (self.cells or self.writes or self.releases) and self.on_disk is None
-
-
 class Ledger:
     """The open batch, the one in flight, and the watermark."""
 
@@ -93,6 +66,7 @@ class Ledger:
         on_durable: Callable[[], None],
         on_trouble: Callable[[BaseException], None],
         probe: Probe | None = None,
+        most_bytes: int = MAX_BYTES_AHEAD,
     ) -> None:
         self.store = store
         self.counters = counters
@@ -112,6 +86,7 @@ class Ledger:
         self._on_durable = on_durable
         self._on_trouble = on_trouble
         self._probe = probe
+        self._most_bytes = min(MAX_BYTES_AHEAD, most_bytes)
         self._flight_writes: Writes = {}
         self._number = store.identity.first_number - 1
         self._incarnation = store.identity.incarnation
@@ -187,7 +162,7 @@ class Ledger:
         """Whether no further turn may begin before the disk catches up."""
         return (
             self.turns_ahead >= MAX_TURNS_AHEAD
-            or self.open.bytes + (self.flight.bytes if self.flight else 0) >= MAX_BYTES_AHEAD
+            or self.open.bytes + (self.flight.bytes if self.flight else 0) >= self._most_bytes
         )
 
     # Waiting.
@@ -219,7 +194,7 @@ class Ledger:
             return False
         batch = self.open
         self._sealed_at = self._clock()
-        self._flight_writes = self._seal(batch)
+        self._flight_writes = batch.writes = self._seal(batch)
         self.flight = batch
         self.open = Batch(batch.lsn + 1)
         if self._probe is not None:
@@ -244,10 +219,22 @@ class Ledger:
 
     @trio.lowlevel.enable_ki_protection
     def try_again(self) -> None:
-        """Hand the batch that found the disk full to the writer once more."""
-        if self.stalled is not None:
-            self.stalled = None
-            self._submit()
+        """Hand the batch that found the disk full to the writer once more, with all that was done since.
+
+        Turns may have taken out meanwhile what that batch brings in: both together may fit.
+        """
+        if self.stalled is None:
+            return
+        flight, batch = self.flight, self.open
+        assert flight is not None
+        if not batch.empty:
+            batch.writes = self._seal(batch)
+            flight.join(batch)
+            self.open = Batch(batch.lsn + 1)
+            if self._probe is not None:
+                self._probe.sealed(batch.lsn)
+        self.stalled = None
+        self._submit()
 
     def _submit(self) -> None:
         assert self.flight is not None

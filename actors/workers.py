@@ -20,6 +20,7 @@ from .beginnings import Beginnings
 from .cell import Cell, Phase
 from .errors import NodeClosed
 from .stepping import LeakCheck, first_step, next_step, pass_on
+from .thrift import Thrifty
 from .verdicts import Verdicts
 from .worker import Suspended, Worker
 
@@ -49,7 +50,8 @@ class Workers:
         self._blame = blame = runtime.blame
         self._next = blame.next if blame.suspected else self._schedule.next
         self._words = blame.words
-        self._verdicts = Verdicts(runtime)
+        self._verdicts = self._ample = Verdicts(runtime)
+        self._thrifty = Thrifty(runtime)
         self._nursery = nursery
         self._parked: trio.lowlevel.Task | None = None
         self._beginnings = Beginnings(runtime)
@@ -76,6 +78,10 @@ class Workers:
         task, self._parked = self._parked, None
         if task is not None:
             trio.lowlevel.reschedule(task)
+
+    def be_thrifty(self, tight: bool) -> None:  # noqa: FBT001
+        """From the next turn on, let those that make the store larger stand aside, or let them be."""
+        self._verdicts = self._thrifty if tight else self._ample
 
     def on_durable(self) -> None:
         """The watermark has risen: cells that waited for it are ready."""

@@ -18,10 +18,12 @@ from .faults import REFUSED, unavailable
 DATA: Final = "data.mdb"
 LMDB_LOCK: Final = "lock.mdb"
 LOCK: Final = "LOCK"
+BALLAST: Final = "ballast"
+"""Room kept to drain a full disk; see `ballast`."""
 NURSERY: Final = ".new"
 """Where a store is made, so that a data file at its place is always whole."""
 
-_UNFINISHED: Final = {LOCK, NURSERY}
+_UNFINISHED: Final = {LOCK, NURSERY, BALLAST}
 _SYSTEM: Final = {"lost+found"}
 """What the root of an empty volume holds."""
 

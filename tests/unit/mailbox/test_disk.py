@@ -37,7 +37,7 @@ from .disks import batch, contents, failure, opened, run
 
 def test_only_the_owner_may_see_a_store(store: DiskStore) -> None:
     modes = {file.name: stat.S_IMODE(file.stat().st_mode) for file in (store.path, *store.path.iterdir())}
-    assert modes == {"store": 0o700, "data.mdb": 0o600, "lock.mdb": 0o600, "LOCK": 0o600}
+    assert modes == {"store": 0o700, "data.mdb": 0o600, "lock.mdb": 0o600, "LOCK": 0o600, "ballast": 0o600}
 
 
 def test_every_commit_is_synced(store: DiskStore) -> None:

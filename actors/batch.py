@@ -1,0 +1,52 @@
+"""Batch: what one commit writes, and who waits for it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    import trio
+
+    from ..mailbox.store import Writes
+    from .cell import Cell
+
+
+class Release(Protocol):
+    """Something that may leave the node once its batch is on disk."""
+
+    def __call__(self) -> None: ...
+
+
+class Batch:
+    """What one commit writes."""
+
+    __slots__ = ("bytes", "cells", "fresh", "lsn", "on_disk", "releases", "turns", "writes")
+
+    def __init__(self, lsn: int) -> None:
+        self.lsn = lsn
+        self.cells: list[Cell] = []
+        self.writes: Writes = {}
+        self.releases: list[Release] = []
+        self.on_disk: trio.Event | None = None
+        self.turns = 0
+        self.fresh = 0
+        """Messages put into mailboxes by it and not handled yet: what a commit now would have to write."""
+        self.bytes = 0
+
+    @property
+    def empty(self) -> bool:
+        """Whether a commit would write nothing and release nobody."""
+        return not (self.cells or self.writes or self.releases) and self.on_disk is None
+
+    def join(self, later: Batch) -> None:
+        """Become one with the batch after it, sealed already, so that both are on disk or neither."""
+        self.lsn = later.lsn
+        self.turns += later.turns
+        self.bytes += later.bytes
+        self.releases += later.releases
+        for table, changes in later.writes.items():
+            self.writes.setdefault(table, {}).update(changes)
+        if self.on_disk is None:
+            self.on_disk = later.on_disk
+        elif later.on_disk is not None:
+            self.releases.append(later.on_disk.set)

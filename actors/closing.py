@@ -62,8 +62,8 @@ async def _commit_all(runtime: Runtime, until: float) -> bool:
             await ledger.wait_durable(ledger.lsn - 1)
         if ledger.stalled is not None and runtime.clock() >= until:
             log.error(
-                "the node closes without its last commit, since the disk is full: %d turns are as if they had "
-                "not been and run again at the next start, and what callers outside sent since is not stored: %s",
+                "the node closes without its last commit, since the disk is full: %d turns are as if they "
+                "had not been and run again later, and what callers outside sent since is not stored: %s",
                 ledger.turns_ahead,
                 ledger.stalled,
             )

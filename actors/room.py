@@ -64,6 +64,8 @@ class Room:
         """A batch is on disk: perhaps it took room, perhaps it gave some."""
         if self.quota is not None or self.tight:
             self.look()
+        if self.disk is None and self._runtime.store.is_scarce():
+            self.full(StoreFull("what is left of its file system is kept to take mail out: make room there"))
 
     def look(self) -> None:
         """Find out how much room there is, and let those go on who may."""

@@ -16,7 +16,7 @@ from typing import Final
 
 from .faults import batch_size, free_bytes, kept_for_draining
 from .preflight import BALLAST
-from .store import Snapshot, Table, Writes
+from .store import Snapshot, Table, Usage, Writes
 
 MOST: Final = 16 << 20
 """Bytes of it on a roomy disk: the pages that a thousand turns touch, as many as run ahead of the disk."""
@@ -33,9 +33,9 @@ _log: Final = logging.getLogger("callboard.store")
 class Ballast:
     """The ballast of one store."""
 
-    def __init__(self, directory: Path, *, keep: bool) -> None:
+    def __init__(self, directory: Path, usage: Callable[[], Usage], *, keep: bool) -> None:
         """Find it, or take it from the file system if that has plenty; `keep` says that the store is ours."""
-        self._file = directory / BALLAST
+        self._file, self._usage = directory / BALLAST, usage
         self.size = 0
         """Bytes that it has, or had before it was thrown; 0 if there never was any."""
         self.thrown = False
@@ -65,8 +65,12 @@ class Ballast:
         return True
 
     def throw_for(self, writes: Writes, store: Snapshot) -> bool:
-        """Give its room to a batch that the disk had none for; False if it is out, or not for this batch."""
-        if self.thrown or not self.size or growth(writes, store.get) > 0:
+        """Give its room to a batch that takes mail out and found no room; False if it is out, or not for it.
+
+        Not sooner: what filled the disk may be somebody else, who would take this, too.
+        """
+        drains = None in writes.get(Table.MAIL, {}).values()
+        if self.thrown or not self.size or not drains or not self._fits(writes, store, self.size):
             return False
         self.thrown = True
         with suppress(OSError):
@@ -76,19 +80,35 @@ class Ballast:
         )
         return True
 
-    def is_out(self) -> bool:
-        """Whether it is; it is taken back as soon as there is room for twice as much."""
-        if self.thrown and free_bytes(self._file.parent) >= 2 * self.size and self._take(self.size):
+    def _fits(self, writes: Writes, store: Snapshot, left: int) -> bool:
+        """Whether a batch makes the store smaller, or larger by a small part of what is left above a half.
+
+        Turns that take mail out come in one batch with what was sent before the disk was full.
+        """
+        return growth(writes, store.get) <= max(0, (left - self.size // 2) // 4)
+
+    def _left(self) -> int:
+        """Bytes that a commit finds while it is out; it is taken back when there is room for twice as much.
+
+        Pages of the data file that became free count, since they do as well.
+        """
+        outside = free_bytes(self._file.parent)
+        if outside >= 2 * self.size and self._take(self.size):
             self.thrown = False
-        return self.thrown
+        usage = self._usage()
+        return outside + usage.file - usage.used
+
+    def is_scarce(self) -> bool:
+        """Whether it is out, and too little room is left to let everybody in again."""
+        return self.thrown and self._left() < self.size + self.size // 2 and self.thrown
 
     def keep_for_draining(self, writes: Writes, store: Snapshot) -> None:
-        """While it is out, let no batch through that makes the store larger.
+        """While it is out, let no batch through that makes the store much larger.
 
         Raises:
             StoreFull: it is such a batch.
         """
-        if self.is_out() and growth(writes, store.get) > 0:
+        if self.thrown and (left := self._left()) < self.size and not self._fits(writes, store, left):
             raise kept_for_draining(self._file.parent, batch_size(writes))
 
 

@@ -127,8 +127,8 @@ class DiskStore(SingleReads):
         """Why nothing may be committed any more."""
         self._closed = self._growing = False
         self._opened = self._data_file.stat()
-        self._ballast = Ballast(path, keep=lock is not None)
-        self.is_scarce = self._ballast.is_out
+        self._ballast = Ballast(path, self.usage, keep=lock is not None)
+        self.is_scarce = self._ballast.is_scarce
         fork.guard(self)
 
     @property

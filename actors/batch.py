@@ -49,4 +49,4 @@ class Batch:
         if self.on_disk is None:
             self.on_disk = later.on_disk
         elif later.on_disk is not None:
-            self.releases.append(later.on_disk.set)
+            later.on_disk.set()  # who waits for it looks again, and waits for this one

@@ -36,14 +36,13 @@ class Intake:
     def __init__(self, ledger: Ledger, room: Room) -> None:
         self._ledger = ledger
         self._room = room
-        self._quota = room.quota
         self._queue: deque[Place] = deque()
         self._closed: NodeClosed | None = None
 
     @property
     def most(self) -> float:
         """Bytes that can ever fit."""
-        return float("inf") if self._quota is None else self._quota
+        return float("inf") if self._room.quota is None else self._room.quota
 
     @property
     def is_closed(self) -> bool:
@@ -67,9 +66,9 @@ class Intake:
             NodeClosed: the node was closed, perhaps while waiting.
         """
         self.check_open()
-        if self._quota is not None and size > self._quota:
+        if size > self.most:
             raise Overloaded(
-                f"{size} bytes can never fit: the store's quota is {self._quota} bytes; "
+                f"{size} bytes can never fit: the store's quota is {self.most} bytes; "
                 "send less at once, or open the node with a larger quota="
             )
         if self._queue or self._must_wait():

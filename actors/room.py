@@ -93,6 +93,12 @@ class Room:
                 runtime.schedule.add(cell)
         runtime.workers.wake()
 
+    def lift_quota(self) -> None:
+        """From now on the store may have any size."""
+        self.quota = None
+        self.look()
+        self._runtime.intake.reconsider()
+
     def stand_aside(self, cell: Cell) -> None:
         """Let a mailbox wait until there is room; its turn was undone."""
         cell.phase = Phase.WAITING

@@ -4,7 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -113,7 +113,7 @@ class Child:
 
 
 @contextmanager
-def running(store: Path, *, shim: Path | None = None, **options: object) -> Iterator[Child]:
+def running(store: Path, *, shim: Path | None = None, **options: object) -> Generator[Child]:
     """Such a process, killed at the end of the block if it still runs."""
     child = Child(store, shim=shim, **options)
     try:
@@ -135,7 +135,7 @@ def made_shim(directory: Path) -> Path:
 
 
 @contextmanager
-def small_disk(path: Path, size: str = "8m") -> Iterator[Path]:
+def small_disk(path: Path, size: str = "8m") -> Generator[Path]:
     """A file system of its own; the test is expected to fail where we may not mount."""
     path.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(path)]

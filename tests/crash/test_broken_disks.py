@@ -85,7 +85,7 @@ def test_a_slow_disk_only_slows(tmp_path: Path, shim: Path) -> None:
     with running(tmp_path / "store", shim=shim) as child:
         child.until(BEFORE)
         child.break_disk("fdatasync", 0, wait_us=50_000)
-        child.next(), child.next()
+        child.until(child.acked + 2)
         begun, first = time.monotonic(), child.acked
         child.until(first + 20)
         assert time.monotonic() - begun > 20 * 0.05

@@ -12,7 +12,7 @@ import pytest
 import trio
 
 from callboard import Actor, ActorRef, Node, NodeClosed, Retry, handler, open_node
-from callboard.mailbox.errors import StoreFull
+from callboard.mailbox.errors import StoreFailed, StoreFull
 from callboard.mailbox.memory import MemoryStore
 from callboard.mailbox.store import Table
 
@@ -70,7 +70,7 @@ class Tank(Actor, type_name="room.Tank"):
 @asynccontextmanager
 async def scene(store: MemoryStore, **options: Any) -> AsyncGenerator[Node]:
     ATTEMPTS.clear()
-    async with open_node(store, types=[Tank], **{"drain": 1, **options}) as node:
+    async with open_node(store, types=[Tank], drain=1, **options) as node:
         try:
             yield node
         finally:
@@ -307,3 +307,29 @@ async def test_a_node_that_closes_on_a_full_disk_ends_its_turns_and_says_what_is
     store._limit = 64 << 30
     async with scene(store.reopen()) as node:
         assert await log_of(node, "one") == [1]
+
+
+async def test_whoever_waits_for_a_batch_that_was_joined_hears_that_the_node_died() -> None:
+    """Found by the lab: a call made while the disk was full waited for ever when the disk then broke."""
+    store = MemoryStore()
+    heard: list[str] = []
+
+    async def call(act: Any) -> None:
+        with pytest.raises(StoreFailed):
+            await act()
+        heard.append("failed")
+
+    async with trio.open_nursery() as callers:
+        with pytest.raises(StoreFailed):  # noqa: PT012
+            async with open_node(store, types=[Tank]) as node:
+                shut = await in_mail(node, Tank.take(0, ""))
+                store.fill()
+                callers.start_soon(call, lambda: shut.tell(Tank.take(1, "x")))
+                await trio.sleep(0.1)
+                callers.start_soon(call, lambda: node.pause(shut))
+                await trio.sleep(1)
+                store.fail_next(StoreFailed("fsync failed"))
+                await trio.sleep(1)
+        await trio.sleep(1)
+        assert heard == ["failed", "failed"]
+        callers.cancel_scope.cancel()

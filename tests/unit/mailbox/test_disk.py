@@ -21,6 +21,7 @@ from callboard.mailbox.errors import (
     StoreDamaged,
     StoreError,
     StoreFailed,
+    StoreFull,
     StoreInUse,
     StoreTooNew,
     StoreUnavailable,
@@ -102,7 +103,7 @@ def test_a_failure_at_any_step_of_the_making_leaves_no_half_store(
     path.mkdir()
     with monkeypatch.context() as patch:
         patch.setattr(places[call], fail)
-        with pytest.raises(StoreUnavailable):
+        with pytest.raises(StoreFull):
             opened(path)
     store = opened(path)
     assert store.identity.incarnation == 1

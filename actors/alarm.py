@@ -70,7 +70,7 @@ class Alarm:
         runtime = self._runtime
         now = runtime.now_ns()
         more = False
-        if runtime.timers.soonest <= now:
+        if runtime.timers.soonest <= now and not runtime.room.is_stuck:
             more = runtime.timers.fire()
         while self._retries and self._retries[0][0] <= runtime.clock():
             _, _, retry_at, cell = heapq.heappop(self._retries)
@@ -92,7 +92,7 @@ class Alarm:
             return retry_at
         left_s = (runtime.timers.soonest - runtime.now_ns()) / 1e9
         if left_s <= 0:
-            # It is due but not on disk yet: the watermark wakes us.
+            # It is due but not on disk yet, or the disk is full: the watermark wakes us.
             self.waits_for_disk = True
             left_s = self._longest_nap_s
         nap_s = min(max(left_s, SHORTEST_NAP_S), self._longest_nap_s)

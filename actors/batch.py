@@ -1,4 +1,4 @@
-"""Batch: what one commit writes."""
+"""Batch: what one commit writes, and who waits for it."""
 
 from __future__ import annotations
 
@@ -47,3 +47,16 @@ class Batch:
     def empty(self) -> bool:
         """Whether a commit would write nothing and release nobody."""
         return not (self.cells or self.writes or self.releases) and self.on_disk is None
+
+    def join(self, later: Batch) -> None:
+        """Become one with the batch after it, sealed already, so that both are on disk or neither."""
+        self.lsn = later.lsn
+        self.turns += later.turns
+        self.bytes += later.bytes
+        self.releases += later.releases
+        for table, changes in later.writes.items():
+            self.writes.setdefault(table, {}).update(changes)
+        if self.on_disk is None:
+            self.on_disk = later.on_disk
+        elif later.on_disk is not None:
+            later.on_disk.set()  # who waits for it looks again, and waits for this one

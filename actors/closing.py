@@ -9,14 +9,12 @@ from typing import TYPE_CHECKING
 import trio
 
 from ..mailbox.errors import StoreFull
+from .room import TRY_AGAIN_S
 
 if TYPE_CHECKING:
     from .runtime import Runtime
 
 log = logging.getLogger("callboard.node")
-
-TRY_AGAIN_S = 0.25
-"""How soon a full disk is tried again, seconds."""
 
 
 async def close(runtime: Runtime, drain_s: float) -> None:
@@ -63,7 +61,12 @@ async def _commit_all(runtime: Runtime, until: float) -> bool:
         with trio.move_on_after(TRY_AGAIN_S), suppress(StoreFull):
             await ledger.wait_durable(ledger.lsn - 1)
         if ledger.stalled is not None and runtime.clock() >= until:
-            log.error("the node closes without its last commit, since the store is full: %s", ledger.stalled)
+            log.error(
+                "the node closes without its last commit, since the disk is full: %d turns are as if they "
+                "had not been and run again later, and what callers outside sent since is not stored: %s",
+                ledger.turns_ahead,
+                ledger.stalled,
+            )
             return False
         ledger.try_again()  # the task that did it may be cancelled by now
     return True

@@ -15,6 +15,7 @@ from .errors import NodeClosed, Overloaded
 
 if TYPE_CHECKING:
     from .ledger import Ledger
+    from .room import Room
 
 MAX_BYTES_WAITING = 16 * 1024 * 1024
 """Bytes taken in from outside that may wait for the disk."""
@@ -32,16 +33,16 @@ class Place:
 class Intake:
     """The door for senders outside a turn."""
 
-    def __init__(self, ledger: Ledger, quota: int | None) -> None:
+    def __init__(self, ledger: Ledger, room: Room) -> None:
         self._ledger = ledger
-        self._quota = quota
+        self._room = room
         self._queue: deque[Place] = deque()
         self._closed: NodeClosed | None = None
 
     @property
     def most(self) -> float:
         """Bytes that can ever fit."""
-        return float("inf") if self._quota is None else self._quota
+        return float("inf") if self._room.quota is None else self._room.quota
 
     @property
     def is_closed(self) -> bool:
@@ -65,9 +66,9 @@ class Intake:
             NodeClosed: the node was closed, perhaps while waiting.
         """
         self.check_open()
-        if self._quota is not None and size > self._quota:
+        if size > self.most:
             raise Overloaded(
-                f"{size} bytes can never fit: the store's quota is {self._quota} bytes; "
+                f"{size} bytes can never fit: the store's quota is {self.most} bytes; "
                 "send less at once, or open the node with a larger quota="
             )
         if self._queue or self._must_wait():
@@ -102,17 +103,11 @@ class Intake:
 
     def _must_wait(self) -> bool:
         ledger = self._ledger
-        return (
-            ledger.stalled is not None
-            or ledger.open.bytes >= MAX_BYTES_WAITING
-            or (self._quota is not None and ledger.used_bytes > self._quota)
-        )
+        return self._room.disk is not None or ledger.open.bytes >= MAX_BYTES_WAITING or self._room.is_shut
 
     def why(self) -> str:
         """Why nothing is taken in, for people."""
-        if self._ledger.stalled is not None:
-            return f"the disk is full ({self._ledger.stalled})"
-        return "the node is behind with its commits, or its store is above quota="
+        return self._room.why() or "the node is behind with its commits"
 
     @property
     def waiting(self) -> int:

@@ -69,6 +69,7 @@ class Ledger:
         on_durable: Callable[[], None],
         on_trouble: Callable[[BaseException], None],
         probe: Probe | None = None,
+        most_bytes: int = MAX_BYTES_AHEAD,
     ) -> None:
         self.store = store
         self.counters = counters
@@ -88,6 +89,7 @@ class Ledger:
         self._on_durable = on_durable
         self._on_trouble = on_trouble
         self._probe = probe
+        self._most_bytes = min(MAX_BYTES_AHEAD, most_bytes)
         self._flight_writes: Writes = {}
         self.number = store.identity.first_number - 1
         """The last message number that was given out."""
@@ -166,7 +168,7 @@ class Ledger:
         if flight is not None:
             turns += flight.turns
             size += flight.bytes
-        return MAX_TURNS_AHEAD - turns if size < MAX_BYTES_AHEAD else 0
+        return MAX_TURNS_AHEAD - turns if size < self._most_bytes else 0
 
     # Waiting.
 
@@ -197,7 +199,7 @@ class Ledger:
             return False
         batch = self.open
         self._sealed_at = self._clock()
-        self._flight_writes = self._seal(batch)
+        self._flight_writes = batch.writes = self._seal(batch)
         self.flight = batch
         self.open = Batch(batch.lsn + 1)
         if self._probe is not None:
@@ -222,10 +224,22 @@ class Ledger:
 
     @trio.lowlevel.enable_ki_protection
     def try_again(self) -> None:
-        """Hand the batch that found the disk full to the writer once more."""
-        if self.stalled is not None:
-            self.stalled = None
-            self._submit()
+        """Hand the batch that found the disk full to the writer once more, with all that was done since.
+
+        Turns may have taken out meanwhile what that batch brings in: both together may fit.
+        """
+        if self.stalled is None:
+            return
+        flight, batch = self.flight, self.open
+        assert flight is not None
+        if not batch.empty:
+            batch.writes = self._seal(batch)
+            flight.join(batch)
+            self.open = Batch(batch.lsn + 1)
+            if self._probe is not None:
+                self._probe.sealed(batch.lsn)
+        self.stalled = None
+        self._submit()
 
     def _submit(self) -> None:
         assert self.flight is not None

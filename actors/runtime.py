@@ -32,7 +32,6 @@ from .away import Away
 from .blame import Blame
 from .cell import Cell, Phase
 from .cells import Cells
-from .closing import TRY_AGAIN_S
 from .endings import Endings
 from .errors import NodeClosed
 from .guarding import Guarding
@@ -45,6 +44,7 @@ from .orders import Orders
 from .outside import Outside
 from .pausing import Pausing
 from .requests import Requests
+from .room import Room
 from .seeds import Seeds
 from .sending import Sending
 from .timers import Timers
@@ -89,7 +89,6 @@ class Runtime:
         self.settled = False
         """Everything was committed when the node closed."""
         self._world = world
-        self._has_quota = habits.quota is not None
         self._at_rest = habits.at_rest
         self._nursery: trio.Nursery | None = None
         self._idle = trio.Event()
@@ -97,6 +96,7 @@ class Runtime:
 
     def _furnish(self, habits: Habits) -> None:
         """Make the parts, those first that others hold on to."""
+        self.room = Room(self, habits.quota)
         self.ledger = Ledger(
             self.store,
             self.writer,
@@ -106,6 +106,7 @@ class Runtime:
             on_durable=self._on_durable,
             on_trouble=self._on_trouble,
             probe=self.probe,
+            most_bytes=self.room.ahead,
         )
         self.blame = Blame(self)
         self.alarm = Alarm(self, habits.idle_s)
@@ -117,13 +118,11 @@ class Runtime:
         self.requests = Requests(self)
         self.marks = Marks(self, habits.keep_ids_s)
         self.endings = Endings(self)
-        self.intake = Intake(self.ledger, habits.quota)
+        self.intake = Intake(self.ledger, self.room)
         self.lives = Lives(self)
         self.watches = Watches(self)
         self.arrivals = Arrivals(self)
         self.guarding = Guarding(self)
-        if self._has_quota:
-            self.ledger.used_bytes = self.store.usage().used
         self.seeds = Seeds(self)
         self.post = Outside(self)
         self.afar = Afar(self)
@@ -145,6 +144,7 @@ class Runtime:
         if not self._at_rest:
             self.blame.look()
         self.workers = Workers(self, nursery)
+        self.room.look()
         self.timers.look()
         self.blame.arrest()
         self.workers.closing = self._at_rest
@@ -167,8 +167,7 @@ class Runtime:
         return self._nursery
 
     def _on_durable(self) -> None:
-        if self._has_quota:
-            self.ledger.used_bytes = self.store.usage().used
+        self.room.on_durable()
         self.intake.reconsider()
         if self.alarm.waits_for_disk:
             self.alarm.waits_for_disk = False
@@ -178,9 +177,7 @@ class Runtime:
     def _on_trouble(self, error: BaseException) -> None:
         """A commit failed: wait for room if the disk is full, end the node if it is broken."""
         if isinstance(error, StoreFull):
-            log.error("the store is full, so nothing is taken in until there is room: %s", error)
-            if not self.intake.is_closed:  # a closing node tries again by itself
-                self.start_soon(self._try_again)
+            self.room.full(error)
             return
         log.critical("the store failed, so the node ends; nothing more is acknowledged: %s", error)
         self.die(error)
@@ -205,10 +202,6 @@ class Runtime:
             self.store.tend()
         except StoreError as error:
             self._on_trouble(error)
-
-    async def _try_again(self) -> None:
-        await trio.sleep(TRY_AGAIN_S)
-        self.ledger.try_again()
 
     # Decisions.
 

@@ -22,6 +22,7 @@ class Verdicts:
 
     def __init__(self, runtime: Runtime) -> None:
         self._endings = runtime.endings
+        self._weigh = runtime.endings.weigh
         self._probe = runtime.probe
         self._words = runtime.blame.words
 
@@ -52,7 +53,7 @@ class Verdicts:
                 if self._probe is not None:
                     words[NUMBER] = 0
                     self._probe.turn_end(turn)
-                state, value, body = self._endings.weigh(turn, spec, result)
+                state, value, body = self._weigh(turn, spec, result)
             except Exception as error:
                 words[NUMBER] = 0
                 self.failed(turn, spec, error)

@@ -65,7 +65,9 @@ class Visits:
         self._post = runtime.post
         self._apply = runtime.sending.apply
         self._counters = runtime.ledger.counters
-        self._verdicts = verdicts
+        self.verdicts = verdicts
+        self.tight = False
+        """There is little room: what a turn adds has to be weighed."""
         self._clock, self._tick = runtime.clock, runtime.tick
         self._ahead = runtime.speculation
         self._roundtrip = runtime.roundtrip
@@ -115,10 +117,10 @@ class Visits:
                 trap = context.run(first_step, turn, coroutine)
             except StopIteration as stop:
                 if worker.check.leaked() or not self._end(turn, cell, mail, spec, stop.value):
-                    self._verdicts.returned(worker, turn, spec, stop.value)
+                    self.verdicts.returned(worker, turn, spec, stop.value)
             except BaseException as error:
                 worker.leaked = worker.check.leaked()
-                self._verdicts.raised(turn, spec, error)
+                self.verdicts.raised(turn, spec, error)
             else:
                 self._words[NUMBER] = 0
                 self._blame.stepped(cell)
@@ -162,7 +164,7 @@ class Visits:
 
         It does what `Endings.weigh` and `Endings.handled` do.
         """
-        if mail.flags or turn.claimed is not None or turn.stopping or cell.error:
+        if mail.flags or turn.claimed is not None or turn.stopping or cell.error or self.tight:
             return False
         kind, actor = cell.kind, cell.actor
         assert kind is not None
@@ -185,7 +187,7 @@ class Visits:
             try:
                 probe.turn_end(turn)
             except Exception as error:
-                self._verdicts.failed(turn, spec, error)
+                self.verdicts.failed(turn, spec, error)
                 return True
         turn.over = True
         cell.newer = values

@@ -17,6 +17,7 @@ from ..mailbox.errors import StoreError
 from ..mailbox.inhand import BOX, NUMBER
 from .errors import NodeClosed
 from .stepping import LeakCheck, next_step, pass_on
+from .thrift import Thrifty
 from .verdicts import Verdicts
 from .visits import Visits
 from .worker import Suspended, Worker
@@ -41,7 +42,8 @@ class Workers:
         self._blame = blame = runtime.blame
         self._next = blame.next if blame.suspected else self._schedule.next
         self._words = blame.words
-        self._verdicts = Verdicts(runtime)
+        self._verdicts = self._ample = Verdicts(runtime)
+        self._thrifty = Thrifty(runtime)
         self._nursery = nursery
         self._parked: trio.lowlevel.Task | None = None
         self._visits = Visits(runtime, self._verdicts)
@@ -69,6 +71,11 @@ class Workers:
             trio.lowlevel.reschedule(task)
             if self.on_work is not None:
                 self.on_work()
+
+    def be_thrifty(self, tight: bool) -> None:  # noqa: FBT001
+        """From the next turn on, let those that make the store larger stand aside, or let them be."""
+        self._verdicts = self._visits.verdicts = self._thrifty if tight else self._ample
+        self._visits.tight = tight
 
     def on_durable(self) -> None:
         """The watermark has risen: cells that waited for it are ready."""

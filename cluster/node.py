@@ -60,6 +60,10 @@ class NodeStatistics:
     """Turns that are not on disk yet."""
     senders_waiting: int
     """Callers outside that wait for room."""
+    turns_waiting: int
+    """Mailboxes whose next turn would make the store larger, while there is no room for that."""
+    full: str
+    """Why there is no room, and what to do about it; empty if there is."""
     store: Usage
     writer: WriterStatistics
 
@@ -225,6 +229,8 @@ class Node:
             durable_lsn=ledger.durable,
             turns_ahead=ledger.turns_ahead,
             senders_waiting=runtime.intake.waiting,
+            turns_waiting=len(runtime.room.waiting),
+            full=runtime.room.why(),
             store=runtime.store.usage(),
             writer=runtime.writer.statistics(),
         )

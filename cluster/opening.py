@@ -70,7 +70,7 @@ async def open_node(
         idle: seconds after which an idle actor leaves memory.
         park: seconds that mail of a mailbox without an actor waits; None for ever.
         keep_ids: seconds that an `id=` and its reply are kept.
-        quota: bytes the store may hold before senders outside have to wait.
+        quota: bytes the store shall hold; senders outside wait while it holds three quarters of that (G13).
         roundtrip: encode every hop and re-decode every state, to show what would differ.
         schedule: who is next; first come, first served by default.
         seed: of the jitter between attempts; random by default.

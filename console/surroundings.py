@@ -14,7 +14,7 @@ from typing import Final
 from ..cluster.commands import SOCKET
 from ..mailbox.inhand import FILE as IN_HAND
 from ..mailbox.lock import describe
-from ..mailbox.preflight import DATA, LMDB_LOCK, LOCK, file_system as kind_of_file_system
+from ..mailbox.preflight import BALLAST, DATA, LMDB_LOCK, LOCK, file_system as kind_of_file_system
 from . import symptoms
 from .holders import holder_of, mapped_elsewhere
 from .symptoms import Symptom, fail, ok
@@ -23,7 +23,7 @@ LIBRARIES: Final = ("callboard", "trio", "lmdb", "msgspec")
 TRIES: Final = 40
 """How many syncs are measured, within a second."""
 _PIECE: Final = b"\0" * 4096
-_OURS: Final = {DATA, LMDB_LOCK, LOCK, IN_HAND, SOCKET, "lost+found"}
+_OURS: Final = {DATA, LMDB_LOCK, LOCK, IN_HAND, BALLAST, SOCKET, "lost+found"}
 
 
 def surroundings(path: Path) -> Iterator[Symptom]:

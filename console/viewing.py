@@ -103,6 +103,7 @@ class _Still:
         self.last = reads.last
         self.prefixes = reads.prefixes
         self._reads = reads
+        self.is_scarce = store.is_scarce
 
     @property
     def identity(self) -> Identity:

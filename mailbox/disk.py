@@ -20,6 +20,7 @@ import lmdb
 from lmdb import verify
 
 from . import anatomy, faults, fork, meta, preflight
+from .ballast import Ballast
 from .errors import StoreDamaged, StoreError, StoreFailed, StoreFull
 from .identity import Identity
 from .inhand import InHand
@@ -105,7 +106,7 @@ class DiskStore(SingleReads):
     def __init__(self, path: Path, *, lock: StoreLock | None, map_size: int) -> None:
         """Open a data file that passed its preflight; without a lock it can only be read."""
         self.path, self.in_hand = path, InHand(path)
-        self._lock = lock
+        self._lock, self._data_file = lock, path / preflight.DATA
         try:
             self._env = env = _environment(path, map_size, read_only=lock is None)
         except (OSError, lmdb.Error) as error:
@@ -126,16 +127,14 @@ class DiskStore(SingleReads):
         """Why nothing may be committed any more."""
         self._closed = self._growing = False
         self._opened = self._data_file.stat()
+        self._ballast = Ballast(path, self.usage, keep=lock is not None)
+        self.is_scarce = self._ballast.is_scarce
         fork.guard(self)
 
     @property
     def identity(self) -> Identity:
         """Who this store is."""
         return self._identity
-
-    @property
-    def _data_file(self) -> Path:
-        return self.path / preflight.DATA
 
     def begin_incarnation(self, node: str, now_ns: int, *, created: bool) -> None:
         """Raise the incarnation durably; part of `open_disk`."""
@@ -193,35 +192,37 @@ class DiskStore(SingleReads):
         """See `Store.commit`."""
         if self._refusal is not None:
             raise type(self._refusal)(*self._refusal.args)
+        self._ballast.keep_for_draining(writes, self)
         try:
             self._apply(writes)
         except lmdb.Error as error:
             self._apply_again(error, writes)
 
     def _apply(self, writes: Writes) -> None:
-        tables = self._tables
         with self._env.begin(write=True) as txn:
             for table, changes in writes.items():
                 puts: dict[bytes, Any] = changes
                 if None in changes.values():
                     puts = {key: value for key, value in changes.items() if value is not None}
-                    delete, db = txn.delete, tables[table]
+                    delete, db = txn.delete, self._tables[table]
                     for key in sorted(changes.keys() - puts.keys()):
                         delete(key, b"", db)
                 if puts:
-                    txn.cursor(tables[table]).putmulti(sorted(puts.items()))
+                    txn.cursor(self._tables[table]).putmulti(sorted(puts.items()))
 
     def _apply_again(self, error: lmdb.Error, writes: Writes) -> None:
-        """Grow the map as often as it takes; the batch is as it was, and nothing of it was applied."""
-        while faults.code_of(error) == faults.MAP_FULL:
-            self._grow(faults.batch_size(writes))
+        """Make room as often as it takes; the batch is as it was, and nothing of it was applied."""
+        while True:
+            if faults.code_of(error) == faults.MAP_FULL:
+                self._grow(faults.batch_size(writes))
+            else:
+                found = self._commit_failure(error, writes)
+                if not isinstance(found, StoreFull) or not self._ballast.throw_for(writes, self):
+                    raise found from error
             try:
-                self._apply(writes)
+                return self._apply(writes)
             except lmdb.Error as another:
                 error = another
-            else:
-                return
-        raise self._commit_failure(error, writes) from error
 
     def _grow(self, needed: int) -> None:
         limit = self._env.info()["map_size"]

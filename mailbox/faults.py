@@ -80,6 +80,14 @@ def failed(path: Path, text: str) -> StoreFailed:
     )
 
 
+def kept_for_draining(path: Path, size: int) -> StoreFull:
+    """The ballast is thrown, and a batch makes the store larger."""
+    return StoreFull(
+        f"no room for {size} bytes in {path}: what is left of its file system is kept to take mail out. "
+        "Nothing was lost: make room on its file system, and the same commit will pass"
+    )
+
+
 def replaced(path: Path) -> StoreFailed:
     """The files are not those we opened."""
     return StoreFailed(
@@ -157,13 +165,18 @@ def has_room(path: Path, size: int) -> bool:
     """Whether the file system, the quota and the limits would take `size` more bytes of data file."""
     need = 4 * size + SLACK  # a commit also copies the pages above each record
     with contextlib.suppress(OSError):
-        free = os.statvfs(path)
-        if free.f_bavail * free.f_frsize < need:
+        if free_bytes(path) < need:
             return False
         limit, _ = resource.getrlimit(resource.RLIMIT_FSIZE)
         if limit != resource.RLIM_INFINITY and _file_size(path) + need > limit:
             return False
     return _takes(path, need)
+
+
+def free_bytes(path: Path) -> int:
+    """Bytes that the file system has for us."""
+    found = os.statvfs(path)
+    return found.f_bavail * found.f_frsize
 
 
 def _file_size(path: Path) -> int:

@@ -12,8 +12,10 @@ from copy import deepcopy
 
 import attrs
 
-from . import faults, meta
+from . import meta
+from .ballast import growth
 from .errors import StoreError, StoreFailed, StoreFull
+from .faults import batch_size
 from .identity import Identity
 from .inhand import InHand
 from .store import MAX_KEY, Snapshot, Table, Usage, Writes, after_prefix
@@ -103,11 +105,16 @@ class MemoryStore:
         self._check(writes)
         if self._faults:
             self._fail(writes, *self._faults.pop(0))
-        if (self._full or self._trees.size + faults.batch_size(writes) > self._limit) and _grows(writes):
+        if self._is_full_for(writes):
             raise StoreFull(f"the store in memory may have {self._limit} bytes: raise limit=, or drain it")
         undo = self._trees.write(writes)
         if self._held:
             self._undo.append(undo)
+
+    def _is_full_for(self, writes: Writes) -> bool:
+        near = self._trees.size + batch_size(writes) > self._limit
+        more = growth(writes, self._trees.get) if self._full or near else 0
+        return more > 0 and (self._full or self._trees.size + more > self._limit)
 
     def _check(self, writes: Writes) -> None:
         refusal = self._gone or self._refusal
@@ -217,6 +224,10 @@ class MemoryStore:
         """See `Store.tend`; nothing is due in memory."""
         self._reads()
 
+    def is_scarce(self) -> bool:
+        """See `Store.is_scarce`."""
+        return self._full
+
     def usage(self) -> Usage:
         """See `Store.usage`; counted in bytes of keys and values."""
         size = self._reads().size
@@ -231,12 +242,6 @@ class MemoryStore:
             self._trees.write({Table.META: meta.closing()})
         self._left = self.in_hand.image()
         self._gone = StoreError("this store is closed: go on with what reopen() returns")
-
-
-def _grows(writes: Writes) -> bool:
-    return any(
-        value is not None for table in writes if table is not Table.META for value in writes[table].values()
-    )
 
 
 class _Trees:

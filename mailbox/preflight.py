@@ -12,16 +12,18 @@ from pathlib import Path
 from typing import Final
 
 from .datafile import BadHead, ForeignHead, check_data_file
-from .errors import NotAStore, StoreDamaged, StoreError, StoreUnavailable
-from .faults import REFUSED, unavailable
+from .errors import NotAStore, StoreDamaged, StoreError, StoreFull, StoreUnavailable
+from .faults import NO_ROOM, REFUSED, unavailable
 
 DATA: Final = "data.mdb"
 LMDB_LOCK: Final = "lock.mdb"
 LOCK: Final = "LOCK"
+BALLAST: Final = "ballast"
+"""Room kept to drain a full disk; see `ballast`."""
 NURSERY: Final = ".new"
 """Where a store is made, so that a data file at its place is always whole."""
 
-_UNFINISHED: Final = {LOCK, NURSERY}
+_UNFINISHED: Final = {LOCK, NURSERY, BALLAST}
 _SYSTEM: Final = {"lost+found"}
 """What the root of an empty volume holds."""
 
@@ -157,6 +159,8 @@ def system_error(error: OSError, path: Path) -> StoreError:
         return StoreUnavailable(
             f"no file could be opened at {path} ({text}). Raise the limit on open files (ulimit -n)"
         )
+    if error.errno in NO_ROOM:
+        return StoreFull(f"there is no room at {path} ({text}): make room on its file system, and try again")
     return StoreUnavailable(f"{path} cannot be used ({text}): name another path, or repair this one")
 
 

@@ -122,6 +122,10 @@ class Store(Snapshot, Protocol):
         """
         ...
 
+    def is_scarce(self) -> bool:
+        """Whether what is left of a full disk is kept for batches that make the store smaller."""
+        ...
+
     def usage(self) -> Usage:
         """How much room the store takes."""
         ...

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import attrs
 import trio
 
 from ..mailbox.envelope import Extra, open_envelope
@@ -36,6 +37,12 @@ class Disk:
         self._node.store.fill(full=False)
         self._node.store.fail_none()
         self._release()
+
+    def lift_quota(self) -> None:
+        """Let its store grow as it likes, in this life and in those after."""
+        self._node.habits = attrs.evolve(self._node.habits, quota=None)
+        if self._node.life is not None:
+            self._node.life.runtime.room.lift_quota()
 
     def reopened(self) -> None:
         """Another life has the store: it is as full as it was; what was slow is over."""

@@ -59,7 +59,7 @@ class SimulatedNode:
         """A record was damaged on purpose."""
         self._sim = sim
         self._random = Random(seed)
-        self._habits = wiring.habits_of(sim, self.name, habits)
+        self.habits = wiring.habits_of(sim, self.name, habits)
         self._retired = False
         self._frozen = False
         self._offset_s, self._rate = 0.0, 1.0
@@ -98,7 +98,7 @@ class SimulatedNode:
         self._recorder = recorder = Recorder(self)
         forget_habits(self.types)
         try:
-            async with run_runtime(self.store, self._world(recorder), self._habits, DRAIN_S) as runtime:
+            async with run_runtime(self.store, self._world(recorder), self.habits, DRAIN_S) as runtime:
                 life = self.life = Life(Node(runtime), runtime, recorder)
                 self.lives += 1
                 self.trace.note(self.index, "opened", self.lives)

@@ -239,13 +239,14 @@ class Recorder:
     def sealed(self, lsn: int) -> None:
         """See `Probe.sealed`."""
         self._note("commit.before_durable", lsn)
+        self._hold("watermark", "" if lsn == self.sealed_lsn + 1 else f"batch {lsn} was sealed too soon")
         self.sealed_lsn, self._lsn = lsn, lsn + 1
         self._node.reached("commit.before_durable")
 
     def durable(self, lsn: int) -> None:
         """See `Probe.durable`."""
         self._note("commit.durable", lsn)
-        self._hold("watermark", invariants.in_order(lsn, self._durable))
+        self._hold("watermark", invariants.in_order(lsn, self._durable, self.sealed_lsn))
         self._durable = lsn
         ended, born = self._history.commit(lsn)
         self._hold("order", self._node.order.find(ended))

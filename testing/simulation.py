@@ -56,6 +56,7 @@ class Simulation(Accidents, Severing, Calling, Growing, Reading):
         seed: int = 0,
         types: list[type[Actor]] | None = None,
         speculation: bool = True,
+        quota: int | None = None,
         idle: Seconds = 60.0,
         park: Seconds | None = 3600.0,
         limit: Seconds = LIMIT_S,
@@ -69,6 +70,7 @@ class Simulation(Accidents, Severing, Calling, Growing, Reading):
             seed: of jitter and uuids.
             types: the actor classes its nodes know; by default all imported ones.
             speculation: see `open_node`.
+            quota: see `open_node`; `converge` lifts it, since mail that cannot fit would wait for ever.
             idle: see `open_node`.
             park: see `open_node`.
             limit: simulated seconds after which the simulation fails, and says what still waits.
@@ -95,6 +97,7 @@ class Simulation(Accidents, Severing, Calling, Growing, Reading):
         self._limit_s = in_seconds(limit, "limit=")
         self._habits = Habits(
             speculation=speculation,
+            quota=quota,
             roundtrip=True,
             idle_s=in_seconds(idle, "idle="),
             park_s=None if park is None else in_seconds(park, "park="),
@@ -232,6 +235,7 @@ class Simulation(Accidents, Severing, Calling, Growing, Reading):
         self.network.heal()
         for node in self.nodes:
             node.heal()
+            node.disk.lift_quota()
         await self.drain(within=within)
         wrong = self.traffic.lost()
         if wrong:

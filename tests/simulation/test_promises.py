@@ -43,6 +43,12 @@ async def test_every_promise_holds_if_every_turn_waits_for_the_disk(sim: Simulat
 
 
 @PATIENT
+@simulate(worlds(), **{**OPTIONS, "quota": 1000})
+async def test_every_promise_holds_where_the_store_is_at_its_quota_all_the_time(sim: Simulation) -> None:
+    await live(sim)
+
+
+@PATIENT
 @simulate(worlds(), **{**OPTIONS, "park": 3.0})
 async def test_every_promise_holds_where_mailboxes_without_an_actor_are_forgotten(sim: Simulation) -> None:
     await live(sim, forgets=True)

@@ -21,6 +21,7 @@ from callboard.mailbox.errors import (
     StoreDamaged,
     StoreError,
     StoreFailed,
+    StoreFull,
     StoreInUse,
     StoreTooNew,
     StoreUnavailable,
@@ -37,7 +38,7 @@ from .disks import batch, contents, failure, opened, run
 
 def test_only_the_owner_may_see_a_store(store: DiskStore) -> None:
     modes = {file.name: stat.S_IMODE(file.stat().st_mode) for file in (store.path, *store.path.iterdir())}
-    assert modes == {"store": 0o700, "data.mdb": 0o600, "lock.mdb": 0o600, "LOCK": 0o600}
+    assert modes == {"store": 0o700, "data.mdb": 0o600, "lock.mdb": 0o600, "LOCK": 0o600, "ballast": 0o600}
 
 
 def test_every_commit_is_synced(store: DiskStore) -> None:
@@ -102,7 +103,7 @@ def test_a_failure_at_any_step_of_the_making_leaves_no_half_store(
     path.mkdir()
     with monkeypatch.context() as patch:
         patch.setattr(places[call], fail)
-        with pytest.raises(StoreUnavailable):
+        with pytest.raises(StoreFull):
             opened(path)
     store = opened(path)
     assert store.identity.incarnation == 1

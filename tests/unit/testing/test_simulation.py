@@ -122,7 +122,7 @@ async def test_a_full_disk_lets_senders_wait_and_loses_nothing(sim: Simulation) 
     sim.disk_full(30)
     await sim.settle()
     with trio.move_on_after(10) as impatient:
-        await till.tell(Till.put(3))
+        await till.tell(Till.put(3), delay=1)
     assert impatient.cancelled_caught
     await sim.drain()
     assert sim.state(Till, "till").coins == 3

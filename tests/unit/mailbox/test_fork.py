@@ -66,10 +66,13 @@ import os, sys
 from callboard.mailbox.opening import open_disk
 store = open_disk(sys.argv[1], entropy=os.urandom, now_ns=lambda: 0)
 reading, writing = os.pipe()
+born, birth = os.pipe()
 if not os.fork():
     os.close(writing)
+    os.write(birth, b".")  # from here on the fork is behind it
     os.read(reading, 1)  # until the test is over
     os._exit(0)
+os.read(born, 1)
 print(writing, flush=True)
 sys.stdin.read()
 os._exit(1)

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from .runtime import Runtime
 
 IDLE = Phase.IDLE
+READY = Phase.READY
 
 
 class Cells:
@@ -42,6 +43,7 @@ class Cells:
         self._runtime = runtime
         self._ledger = runtime.ledger
         self._schedule = runtime.schedule
+        self._quantum = runtime.schedule.quantum
         self._probe = runtime.probe
         self._types = runtime.types
         self._clock = runtime.clock
@@ -188,7 +190,8 @@ class Cells:
         batch = ledger.open
         mail.lsn = batch.lsn
         batch.bytes += mail.size
-        if cell.loaded == cell.tail and len(cell.mail) < WINDOW:
+        waiting = len(cell.mail)
+        if cell.loaded == cell.tail and waiting < WINDOW:
             cell.mail.append(mail)
             cell.loaded += 1
         cell.tail += 1
@@ -200,6 +203,8 @@ class Cells:
         if cell.phase is IDLE:
             cell.phase = Phase.READY
             self._schedule.add(cell)
+        elif waiting == self._quantum and cell.phase is READY:
+            self._schedule.filled(cell)
 
     # Readiness.
 

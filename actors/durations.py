@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from datetime import timedelta
+from functools import partial
 from typing import Final
+
+import trio
 
 Seconds = int | float | timedelta
 """Seconds as a number, or a timedelta."""
@@ -31,3 +36,13 @@ def in_seconds(value: object, what: str) -> float:
             f"{what} cannot be {value!r} seconds, more than a century: was it meant in milliseconds?"
         )
     return float(value)
+
+
+def limited(timeout: Seconds | None) -> Callable[[], AbstractContextManager[object]]:
+    """What bounds the waits of one call, counted from now.
+
+    None bounds nothing, and costs nothing: a scope of trio's costs as much as a turn.
+    """
+    if timeout is None:
+        return nullcontext
+    return partial(trio.move_on_at, trio.current_time() + in_seconds(timeout, "timeout="))

@@ -18,9 +18,10 @@ from .addresses import split
 from .answers import raise_outcome
 from .cell import condition
 from .current import TURN
-from .durations import Seconds, in_seconds
+from .durations import Seconds, limited
 from .errors import AskInTurn, AskTimeout, InTurn, NodeClosed, NoSuchActor, Overloaded
 from .mail import Cause, size_of
+from .message import Message
 from .ref import ActorRef
 from .seeds import Seed
 from .sending import check_message, check_size
@@ -29,8 +30,8 @@ from .spool import Spool
 if TYPE_CHECKING:
     from .actor import Actor
     from .asks import Ask
-    from .message import Message
     from .runtime import Runtime
+    from .sending import Effect
 
 A = TypeVar("A", bound="Actor")
 R = TypeVar("R")
@@ -88,7 +89,8 @@ class Outside:
             MessageTooLarge: the body of one is above the limit.
         """
         for message in messages:
-            check_message(message)
+            if type(message) is not Message:
+                check_message(message)
         bound = sum(map(size_of, messages))
         if bound <= min(MAX_BODY, self._runtime.intake.most):
             return bound
@@ -160,16 +162,14 @@ class Outside:
     def _tell_all_now(self, sends: list[tuple[ActorRef[Any], Message[Any, Any]]]) -> int:
         cause = Cause("", self._runtime.now_ns(), 0, 0, "")
         sending = self._runtime.sending
-        target, make_mail = sending.target, sending.make_mail
         away = self._runtime.away
-        ready = [
+        effects: list[Effect] = [
             partial(away.put, ref.node, away.message(ref, message, cause))
-            if away.is_away(ref)
-            else partial(sending.deliver_to, target(ref, message), make_mail(message, cause))
+            if ref.node and away.is_away(ref)
+            else sending.staged(ref, message, cause)
             for ref, message in sends
         ]
-        for deliver in ready:
-            deliver()
+        sending.apply(effects)
         self._runtime.workers.wake()
         return self._ledger.lsn
 
@@ -191,10 +191,9 @@ class Outside:
                 "only when the turn ends. Use self.turn.request(ref, message, then=..., failed=...), whose "
                 "answer arrives as a message"
             )
-        limit = float("inf") if timeout is None else in_seconds(timeout, "timeout=")
-        deadline = trio.current_time() + limit
+        limit = limited(timeout)
         asked: tuple[Ask | None, Mark | None, int] | None = None
-        with trio.move_on_at(deadline):
+        with limit():
             size = self._size([message])
             await self._runtime.intake.admit(size)
             act = partial(self._ask_now, ref, message, id)
@@ -208,7 +207,7 @@ class Outside:
         assert ask is not None
         asks, away = self._asks, self._runtime.away  # the node may be closed meanwhile
         try:
-            with trio.move_on_at(deadline):
+            with limit():
                 await ask.answered.wait()
         finally:
             asks.forget(number, ask)

@@ -11,12 +11,15 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from .cell import Cell
 
-MOST_FAVOURS = 4
-"""Visits in a row that full mailboxes may have before all others that are ready have theirs."""
+FAVOUR = 1024
+"""Turns, and messages sent by them, that full mailboxes may have before as many of the others."""
 
 
 class Schedule(Protocol):
     """The ready cells, and which of them has the next turn."""
+
+    spent: int
+    """Turns since the last call of `next`, and messages that they sent; the runtime counts."""
 
     @property
     def quantum(self) -> int:
@@ -27,8 +30,15 @@ class Schedule(Protocol):
         """A cell has mail and may run."""
         ...
 
+    def filled(self, cell: Cell) -> None:
+        """A ready cell has a quantum of mail now."""
+        ...
+
     def next(self) -> Cell | None:
-        """Take the cell that has the next turn, or None if nobody is ready."""
+        """Take the cell that has the next turn, or None if nobody is ready.
+
+        It may be ready no more: that is seen when it is visited.
+        """
         ...
 
     def __len__(self) -> int: ...
@@ -38,31 +48,40 @@ class Fair:
     """First come, first served; a cell with much mail gives way after a quantum.
 
     Whoever has a quantum of mail waiting comes before the others, since mail that is handled before its
-    batch is sealed never touches the disk. That is a few times in a row at most; then come all others that
-    are ready, so that a flood delays each of them by as many turns, however many they are.
+    batch is sealed never touches the disk. What full mailboxes are ahead, the others have before the next
+    favour; what a turn sends counts like turns, so that many senders do not all run before their receiver.
     """
 
     def __init__(self, quantum: int = 256) -> None:
         self.quantum = quantum
         self._ready: deque[Cell] = deque()
         self._full: deque[Cell] = deque()
-        self._favours = 0
-        self._others = 0
-        """Those that come before the next favour."""
+        self.spent = 0
+        self._ahead = 0
+        """By how much full mailboxes are ahead of the others."""
+        self._favours = True
+        self._full_was_next = False
 
     def add(self, cell: Cell) -> None:
         """Put a cell at the back."""
         (self._full if len(cell.mail) >= self.quantum else self._ready).append(cell)
 
+    def filled(self, cell: Cell) -> None:
+        """Put it among the full ones, too; where it stands already it is passed over."""
+        self._full.append(cell)
+
     def next(self) -> Cell | None:
         """Take the cell at the front."""
-        if self._full and (self._favours < MOST_FAVOURS or not self._ready):
-            self._favours += 1
-            self._others = len(self._ready)
+        ahead = self._ahead + (self.spent if self._full_was_next else -self.spent)
+        self._ahead = min(max(ahead, 0), FAVOUR)
+        self.spent = 0
+        if self._ahead >= FAVOUR:
+            self._favours = False
+        elif not self._ahead:
+            self._favours = True
+        self._full_was_next = bool(self._full) and (self._favours or not self._ready)
+        if self._full_was_next:
             return self._full.popleft()
-        self._others -= 1
-        if self._others <= 0:
-            self._favours = 0
         return self._ready.popleft() if self._ready else None
 
     def __len__(self) -> int:

@@ -133,6 +133,7 @@ class Visits:
             if self._tick() >= self._ends_at:
                 break
         self._left -= begun - turns
+        self._schedule.spent += begun - turns
         if cell.phase is RUNNING:
             cell.phase = Phase.IDLE
             if cell.tail != cell.head:

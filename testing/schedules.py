@@ -48,6 +48,7 @@ class Drawn:
     def __init__(self, choices: Choices) -> None:
         self.paused = False
         """The node is frozen: nobody is next."""
+        self.spent = 0
         self._choices = choices
         self._ready: list[Cell] = []
 
@@ -59,6 +60,9 @@ class Drawn:
     def add(self, cell: Cell) -> None:
         """Put a cell at the back."""
         self._ready.append(cell)
+
+    def filled(self, cell: Cell) -> None:
+        """Whose turn it is is drawn, however much mail there is."""
 
     def next(self) -> Cell | None:
         """Take one of the ready cells, or None."""

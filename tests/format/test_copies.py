@@ -254,7 +254,7 @@ def test_a_compaction_gives_free_pages_back_and_keeps_every_record(tmp_path: Pat
     assert [store.scan(table, limit=10_000) for table in Table][1:] == before[1:]
     assert store.identity.incarnation == 2
     store.close()
-    assert names(path) == ["LOCK", "data.mdb", "lock.mdb"]
+    assert names(path) == ["LOCK", "ballast", "data.mdb", "lock.mdb"]
 
 
 def test_whoever_looks_at_a_store_while_it_is_compacted_sees_the_old_one(tmp_path: Path) -> None:

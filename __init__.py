@@ -1,5 +1,7 @@
 """Actors whose mailboxes, state and timers survive kill -9: trio for time, LMDB for memory."""
 
+from typing import TYPE_CHECKING, Any
+
 from callboard.actors.actor import Actor, transient
 from callboard.actors.codecs import register_codec
 from callboard.actors.errands import Errand
@@ -31,7 +33,6 @@ from callboard.actors.ref import ActorRef
 from callboard.actors.retry import Retry
 from callboard.actors.turn import Turn
 from callboard.actors.watching import Terminated
-from callboard.cluster.client import Client
 from callboard.cluster.commands import NodeUnreachable
 from callboard.cluster.errors import ClusterError
 from callboard.cluster.node import Node, NodeStatistics
@@ -55,8 +56,12 @@ from callboard.mailbox.errors import (
     WrongNode,
 )
 from callboard.supervision.backoff import Backoff
-from callboard.supervision.running import ChildRefused, RunningTree, TreeGaveUp
+from callboard.supervision.errors import ChildRefused, TreeGaveUp
 from callboard.supervision.specs import Child, Dynamic, Supervisor
+
+if TYPE_CHECKING:
+    from callboard.cluster.client import Client
+    from callboard.supervision.running import RunningTree
 
 __all__ = [
     "Actor",
@@ -127,3 +132,14 @@ __all__ = [
 ]
 
 __version__ = "0.1.0"
+
+_LATER = {"Client": "callboard.cluster.client", "RunningTree": "callboard.supervision.running"}
+"""What takes long to import and few programs name."""
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(_LATER[name]), name)

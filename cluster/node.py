@@ -14,7 +14,6 @@ from ..actors.ref import ActorRef
 from ..actors.watching import Terminated
 from ..mailbox.morgue import oldest_died_at
 from ..mailbox.names import check_name
-from ..supervision.running import RunningTree
 from ..supervision.specs import Supervisor
 
 if TYPE_CHECKING:
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from ..actors.runtime import Runtime
     from ..mailbox.store import Store, Usage
     from ..mailbox.writer import WriterStatistics
+    from ..supervision.running import RunningTree
     from .links import Links
 
 A = TypeVar("A", bound=Actor)
@@ -176,6 +176,8 @@ class Node:
         runtime.intake.check_open()
         if runtime.end_tree is not None:
             raise RuntimeError("a tree runs on this node already: put both under one supervisor")
+        from ..supervision.running import RunningTree  # a node without a tree need not load all that it takes
+
         running = RunningTree(runtime, tree, runtime.give_up)
         runtime.end_tree = running.shut_down
         try:

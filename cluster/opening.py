@@ -25,8 +25,8 @@ from ..mailbox.disk import DiskStore
 from ..mailbox.memory import MemoryStore
 from ..mailbox.opening import open_disk
 from ..mailbox.writer import Writer
+from ..supervision.errors import TreeGaveUp
 from ..supervision.failing import decide
-from ..supervision.running import TreeGaveUp
 from .control import attend
 from .joining import Joining, Plan
 from .node import Node

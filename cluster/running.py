@@ -25,7 +25,7 @@ import trio
 
 from ..mailbox.reading import read_counters
 from ..mailbox.store import Store
-from ..supervision.running import TreeGaveUp
+from ..supervision.errors import TreeGaveUp
 from .node import Node
 from .opening import open_node, sole
 from .orders import Attendance, Order, attended, take_order

@@ -13,10 +13,10 @@ from __future__ import annotations
 
 import logging
 import sys
-import sysconfig
 import threading
 import time
 from collections import Counter
+from functools import cache
 from types import FrameType
 from typing import TYPE_CHECKING, Final
 
@@ -38,9 +38,6 @@ LINGER: Final = 3
 """Looks that find nothing before the thread sleeps."""
 
 _STEPS: Final = {first_step.__code__, next_step.__code__}
-_LIBRARIES: Final = tuple(
-    {sysconfig.get_path(name) + "/" for name in ("stdlib", "platstdlib", "purelib", "platlib")}
-)
 _OURS: Final = {"callboard", "trio"}
 
 
@@ -222,4 +219,12 @@ def where_is(thread: int) -> str:
 
 def _is_users(frame: FrameType) -> bool:
     ours = str(frame.f_globals.get("__name__", "")).partition(".")[0] in _OURS
-    return not ours and not frame.f_code.co_filename.startswith(("<", *_LIBRARIES))
+    return not ours and not frame.f_code.co_filename.startswith(("<", *_libraries()))
+
+
+@cache
+def _libraries() -> tuple[str, ...]:
+    """Where code lies that is nobody's own; sysconfig takes long to import."""
+    import sysconfig
+
+    return tuple({sysconfig.get_path(name) + "/" for name in ("stdlib", "platstdlib", "purelib", "platlib")})

@@ -19,9 +19,8 @@ Each commit runs begin to end on one thread: LMDB's write transactions belong to
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from queue import SimpleQueue
-from statistics import median
 from typing import Final, Literal, Protocol
 
 import attrs
@@ -192,7 +191,7 @@ class Writer:
     def _decide(self) -> None:
         if len(self._waits) < _ENOUGH:
             return
-        wait = median(self._waits)
+        wait = _median(self._waits)
         if wait < self._inline_up_to / 2 if self._threaded else wait > self._inline_up_to:
             self._threaded = not self._threaded
             self._switches += 1
@@ -203,7 +202,7 @@ class Writer:
         return WriterStatistics(
             commits=self._commits,
             failures=self._failures,
-            median=median(self._seconds) if self._seconds else 0.0,
+            median=_median(self._seconds) if self._seconds else 0.0,
             longest=self._longest,
             mode="thread" if self._threaded else "inline",
             switches=self._switches,
@@ -266,3 +265,8 @@ class _CommitThread:
                 self._give_back(flight)
             except (RuntimeError, OSError):  # the loop has ended; `Writer.close` lands the flight
                 continue
+
+
+def _median(values: Collection[float]) -> float:
+    """The upper one of two; the standard library's costs a fifth of our import."""
+    return sorted(values)[len(values) // 2]

@@ -10,8 +10,8 @@ import trio
 
 from ..actors.errors import NodeClosed
 from ..actors.exits import Exit, GaveUp, describe
-from ..mailbox.errors import CallboardError
 from .actions import Denied, Reply
+from .errors import ChildRefused, TreeGaveUp
 from .events import Begin, DeleteChild, RestartChild, ShutDown, StartChild, TerminateChild
 from .overseer import Overseer
 from .register import Register
@@ -20,22 +20,6 @@ from .views import ChildView, Counts, count_children, explain, which_children
 
 if TYPE_CHECKING:
     from ..actors.runtime import Runtime
-
-
-class TreeGaveUp(CallboardError):
-    """The topmost supervisor gave up, and with it the node; the text tells what led there. Mail is safe."""
-
-
-class ChildRefused(CallboardError):
-    """What was asked of a supervisor about a child was not done; the text says why.
-
-    Attributes:
-        reason: one word, as OTP has them; see `actions.Reason`.
-    """
-
-    def __init__(self, denied: Denied) -> None:
-        super().__init__(denied.text)
-        self.reason = denied.reason
 
 
 @attrs.define(eq=False)

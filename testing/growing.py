@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from ..supervision.running import RunningTree, TreeGaveUp
+from ..supervision.errors import TreeGaveUp
+from ..supervision.running import RunningTree
 from ..supervision.state import Status
 
 if TYPE_CHECKING:

@@ -67,10 +67,13 @@ def borrowed(source: Source) -> Iterator[str]:
 
 
 def crowded(source: Source) -> Iterator[str]:
-    """What an ``__init__.py`` holds besides its docstring, names handed on and literals."""
+    """What an ``__init__.py`` holds besides its docstring, literals, and names handed on, also when asked for."""
     for node in source.tree.body:
         literal = isinstance(node, ast.Assign | ast.Expr) and is_literal(node.value)
-        if not literal and not isinstance(node, ast.ImportFrom):
+        later = (isinstance(node, ast.FunctionDef) and node.name == "__getattr__") or (
+            isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+        )
+        if not literal and not later and not isinstance(node, ast.ImportFrom):
             yield source.at(node.lineno, "an __init__.py only hands on names")
 
 

@@ -67,7 +67,7 @@ def borrowed(source: Source) -> Iterator[str]:
 
 
 def crowded(source: Source) -> Iterator[str]:
-    """What an ``__init__.py`` holds besides its docstring, literals, and names handed on, also when asked for."""
+    """What an ``__init__.py`` holds besides its docstring, literals and names handed on, now or later."""
     for node in source.tree.body:
         literal = isinstance(node, ast.Assign | ast.Expr) and is_literal(node.value)
         later = (isinstance(node, ast.FunctionDef) and node.name == "__getattr__") or (

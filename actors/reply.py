@@ -46,7 +46,7 @@ class Reply:
         self._note = Note(annotation, scope)
         self._place = place
         self._complete = False
-        self.__class__ = _Unresolved  # noqa: PLE0237 - it is no slot
+        object.__setattr__(self, "__class__", _Unresolved)
         with suppress(Unresolved):  # until somebody needs it
             self.complete()
 
@@ -75,7 +75,7 @@ class Reply:
         self.decode = decode
         self.live = kind.immutable
         self.nothing = isinstance(kind, Exact) and kind.type is type(None)
-        self.__class__ = Reply
+        object.__setattr__(self, "__class__", Reply)
         self._complete = True
         self._note = Note(None)  # lets go of the scope
 

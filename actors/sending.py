@@ -133,16 +133,16 @@ class Sending:
         """Do what a turn staged, in order, with the open batch."""
         deliver, sent = self._deliver, 0
         for effect in effects:
-            if isinstance(effect, tuple):
-                where, mail = effect
-                if isinstance(where, str):
-                    where = self._cells.get(where)
-                elif where.phase is GONE:
-                    where = self._cells.get(where.name)
-                deliver(where, mail)
-                sent += 1
-            else:
+            if callable(effect):
                 effect()
+                continue
+            where, mail = effect
+            if isinstance(where, str):
+                where = self._cells.get(where)
+            elif where.phase is GONE:
+                where = self._cells.get(where.name)
+            deliver(where, mail)
+            sent += 1
         self._counters.accepted += sent
 
     def deliver_to(self, where: Where, mail: Mail) -> None:

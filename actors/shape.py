@@ -94,7 +94,7 @@ class Shape:
         self._place = place
         self._partial: type[msgspec.Struct] | None = None
         self._complete = False
-        self.__class__ = _Unresolved
+        object.__setattr__(self, "__class__", _Unresolved)
         with suppress(Unresolved):  # until somebody needs it
             self.complete()
 
@@ -120,7 +120,7 @@ class Shape:
         self.small = sizes is not None and not sizes[1] and sizes[0] <= SMALL
         # The notes let go of their scopes, and of the defining function's frame with them.
         self.notes = tuple(Note(annotation) for annotation, _ in pairs)
-        self.__class__ = Shape
+        object.__setattr__(self, "__class__", Shape)
         self._complete = True
 
     def default(self, name: str) -> Default | None:

@@ -54,7 +54,7 @@ def growth(turn: Turn, state: bytes, reply: bytes) -> int:
     cell, mail = turn.cell, turn.mail
     grown = (0 if turn.stopping else len(state)) - len(cell.state) - len(mail.encode())
     for effect in turn.effects:
-        grown += len(effect[1].encode()) if isinstance(effect, tuple) else UNKNOWN
+        grown += UNKNOWN if callable(effect) else len(effect[1].encode())
     if mail.flags & KEPT or mail.note(Extra.FROM) is not None:
         grown += len(reply)
     return grown

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import attrs
 import pytest
 import trio
 from hypothesis import given, strategies as st
 
-from callboard import Actor, ActorRef, Retry, handler, open_node
+from callboard import Actor, ActorRef, Message, Retry, handler, open_node
 from callboard.mailbox.memory import MemoryStore
 
 pytestmark = pytest.mark.virtual
@@ -75,10 +76,12 @@ async def test_a_turn_that_fails_begins_again_from_what_the_last_one_left_in_the
 
 
 @pytest.mark.parametrize("message", [Ledger.forget_the_type(), Ledger.answer_wrongly()], ids=repr)
-async def test_what_is_not_as_declared_fails_the_turn_also_where_nobody_asked(message: object) -> None:
+async def test_what_is_not_as_declared_fails_the_turn_though_nobody_asked(
+    message: Message[Ledger, Any],
+) -> None:
     async with open_node(MemoryStore()) as node:
         it = await node.spawn(Ledger(), name="it")
-        await node.tell_all([(it, Ledger.add(5)), (it, message), (it, Ledger.add(1))])  # type: ignore[list-item]
+        await node.tell_all([(it, Ledger.add(5)), (it, message), (it, Ledger.add(1))])
         assert await it.ask(Ledger.read()) == (6, "", 0.0)
         assert [letter.error for letter in node.dead.letters()] == ["NotStorable"]
 

@@ -26,12 +26,23 @@ class Goal:
     """How a receiver says that it has seen all, without a message that would be counted too."""
 
     def __init__(self) -> None:
-        self.count = self.pace = 0
+        self.count = self.pace = self.left = 0
         self.reached = trio.Event()
 
     def aim(self, count: int, *, pace: int = 0) -> None:
         """Wait for this many from now on, every `pace` of them acknowledged to their sender."""
         self.count, self.pace, self.reached = count, pace, trio.Event()
+
+    def aim_for_all(self, left: int) -> None:
+        """Wait until this many have called `finish_one`."""
+        self.aim(0)
+        self.left = left
+
+    def finish_one(self) -> None:
+        """One of them is done."""
+        self.left -= 1
+        if not self.left:
+            self.reached.set()
 
 
 goal = Goal()
@@ -330,7 +341,7 @@ async def spawn_outside(node: Node, sizes: Sizes) -> Measured:
     return {"value": sizes.actors / took}
 
 
-async def _fill(node: Node, sizes: Sizes) -> None:
+async def fill(node: Node, sizes: Sizes) -> None:
     """Make many actors, each of which has had a turn and is awake."""
     for first in range(0, sizes.actors, BLOCK):
         refs = [node.ref(Sink, f"sink {number}") for number in range(first, min(first + BLOCK, sizes.actors))]
@@ -348,7 +359,7 @@ async def memory(node: Node, sizes: Sizes) -> Measured:
     goal.aim(0)
     await node.spawn(Sink(), name="first")  # what is made once is not counted
     before = own_memory()
-    await _fill(node, sizes)
+    await fill(node, sizes)
     taken = own_memory() - before
     check("memory", node.statistics().active, sizes.actors + 1)
     return {"value": taken / sizes.actors}
@@ -363,7 +374,7 @@ def passivated(sizes: Sizes, folder: Path) -> Measured:
             await node.spawn(Sink(), name="first")
             tracemalloc.start()
             before = tracemalloc.get_traced_memory()[0]
-            await _fill(node, sizes)
+            await fill(node, sizes)
             awake = tracemalloc.get_traced_memory()[0] - before
             while node.statistics().active:  # noqa: ASYNC110 - nobody says when an actor was passivated
                 await trio.sleep(0.05)

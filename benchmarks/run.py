@@ -20,8 +20,9 @@ from pathlib import Path
 
 import attrs
 from facts import IN_MEMORY, facts, file_system
+from rows import ROWS, Row
 from sizes import FULL, QUICK, Measured, NotHere, Sizes
-from table import ROWS, Results, Row, in_columns, in_markdown, lines, plan
+from table import Results, in_columns, in_markdown, lines, plan
 
 MODULES = {
     "callboard": "measures",
@@ -31,6 +32,11 @@ MODULES = {
     "lab": "simulated",
     "trees": "restarts",
     "links": "links",
+    "requests": "roundtrips",
+    "timers": "clocks",
+    "lives": "lives",
+    "weights": "weights",
+    "savina": "savina",
 }
 LIMIT_S = 300
 """What takes longer has lost a message, and would wait for it for ever."""

@@ -43,6 +43,8 @@ class Sizes:
     asks_each: int = 100
     actors: int = 10_000
     """Actors made and kept."""
+    timers: int = 10_000
+    """Set, and rung."""
     idle_tells: int = 300
     """Acknowledged tells that are timed one by one on an idle loop."""
     busy_tells: int = 120
@@ -67,6 +69,7 @@ QUICK = Sizes(
     askers=10,
     asks_each=5,
     actors=200,
+    timers=1000,
     idle_tells=20,
     busy_tells=10,
     restarts=50,

@@ -4,167 +4,19 @@ Only ratios within one round mean anything, since a shared machine drifts by a t
 so a ratio is taken in each round, and the table shows the median, lowest and highest of them.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from statistics import median
 
-import attrs
+from rows import NOTES, YARDSTICKS, Row, Target
 from sizes import Measured
+from units import KIBIBYTES, TIMES, Unit
 
 Results = dict[str, list[Measured]]
 """What was found under each name, a value for each round."""
 Line = tuple[str, ...]
 
-
-@attrs.frozen
-class Unit:
-    """How a value is shown."""
-
-    number: Callable[[float], str]
-    mark: str
-
-    def show(self, value: float) -> str:
-        """A value with its unit."""
-        return self.number(value) + self.mark
-
-    def spread(self, values: list[float]) -> str:
-        """Median, lowest and highest; one number if there was one round."""
-        middle = self.show(median(values))
-        if len(values) == 1:
-            return middle
-        return f"{middle} ({self.number(min(values))}–{self.number(max(values))})"
-
-
-def _count(value: float) -> str:
-    for factor, mark in ((1e6, "M"), (1e3, "k")):
-        if value >= factor:
-            return f"{value / factor:.3g}{mark}"
-    return f"{value:.3g}"
-
-
-COUNT = Unit(_count, "")
-RATE = Unit(_count, "/s")
-MILLISECONDS = Unit(lambda seconds: f"{seconds * 1e3:.3g}", " ms")
-SECONDS = Unit(lambda seconds: f"{seconds:.3g}", " s")
-KIBIBYTES = Unit(lambda size: f"{size / 1024:.2f}", " KiB")
-TIMES = Unit(lambda value: f"{value:.3g}" if value >= 1 else f"{value:.2g}", "×")
-
-
-@attrs.frozen
-class Target:
-    """What design/performance.md asks for."""
-
-    yardstick: str
-    """The other side of the ratio; empty if the value itself is meant."""
-    must: float | None
-    aim: float | None
-
-
-@attrs.frozen
-class Row:
-    """One measure."""
-
-    name: str
-    """As `--only` takes it."""
-    text: str
-    series: str
-    """What is run: whose, and which function."""
-    targets: tuple[Target, ...] = ()
-    unit: Unit = RATE
-    less_is_better: bool = False
-
-
-ROWS = (
-    Row("tell", "tell, one actor to one actor", "callboard.tell",
-        (Target("pykka.tell", 1.2, 3), Target("pykka on one core.tell", None, None),
-         Target("raw.queue", None, 0.6))),
-    Row("tell-all", "`tell_all` from outside", "callboard.tell_all", (Target("pykka.tell", 1, 2.5),)),
-    Row("fan-in", "fan-in, 100 actors", "callboard.fan_in",
-        (Target("pykka.fan_in", 0.6, 1), Target("pykka on one core.fan_in", None, None))),
-    Row("fan-in-outside", "fan-in, 100 tasks outside, each tell durable", "callboard.fan_in_outside",
-        (Target("pykka.fan_in", 0.15, 0.35),)),
-    Row("ping-pong", "ping-pong in a node, round trips", "callboard.ping_pong",
-        (Target("pykka.ask", 6, 20), Target("pykka.ping_pong", None, None),
-         Target("pykka on one core.ping_pong", None, None))),
-    Row("ask", "ask, one caller", "callboard.ask",
-        (Target("raw.commits", 0.4, 0.8), Target("pykka.ask", None, None),
-         Target("pykka on one core.ask", None, None))),
-    Row("ask-100", "ask, 100 callers", "callboard.ask_many", (Target("callboard.ask", 15, 40),)),
-    Row("ack-idle", "acknowledged tell, idle loop, p50", "callboard.acknowledged_idle",
-        (Target("raw.sync", 3, 1.5),), MILLISECONDS, less_is_better=True),
-    Row("ack-busy", "acknowledged tell, saturated loop, p50", "callboard.acknowledged_busy",
-        (Target("", 0.020, 0.005),), MILLISECONDS, less_is_better=True),
-    Row("spawn", "spawn and store, in turns", "callboard.spawn", (Target("pykka.spawn", 10, 40),)),
-    Row("spawn-outside", "spawn and store, 100 tasks outside", "callboard.spawn_outside",
-        (Target("pykka.spawn", None, None),)),
-    Row("memory", "memory of an active idle actor", "callboard.memory",
-        (Target("", 4096, 2048), Target("pykka.memory", None, None)), KIBIBYTES, less_is_better=True),
-    Row("passivated", "memory of a passivated actor", "callboard.passivated",
-        (Target("", 0, 0),), KIBIBYTES, less_is_better=True),
-    Row("restart", "a message that dies and the restart after it", "trees.restart",
-        (Target("", None, None),), MILLISECONDS, less_is_better=True),
-    Row("neighbours", "tell beside an actor that dies 100 times a second", "trees.beside_a_failing_one",
-        (Target("trees.alone", 0.8, 0.95),)),
-    Row("children", "10,000 children of a template started and stopped", "trees.many_children",
-        (Target("", None, None),), SECONDS, less_is_better=True),
-    Row("simulated", "simulated runs of 20 operations", "lab.runs", (Target("", None, 400),
-         Target("lab.trio_alone", None, None))),
-    Row("simulated-drawn", "the same, drawn by Hypothesis, up to 20", "lab.property_runs",
-        (Target("lab.hypothesis_alone", None, None),)),
-    Row("simulated-cluster", "simulated runs of three linked nodes, 20 operations", "lab.cluster_runs",
-        (Target("", 200, 500), Target("lab.runs", None, None))),
-    Row("hop", "to another node over a Unix socket, 1,000 of 100 B a commit", "links.unix",
-        (Target("links.local", 0.4, 0.8), Target("links.wire", None, None))),
-    Row("hop-10", "the same, 10 a commit", "links.small_batches",
-        (Target("links.local_small_batches", 0.4, 0.8),)),
-    Row("hop-1", "the same, one a commit", "links.single", (Target("links.local_single", 0.4, 0.8),)),
-    Row("hop-large", "the same, 100 of 10 KB a commit", "links.large",
-        (Target("links.local_large", 0.4, 0.8),)),
-    Row("hop-tcp", "over TCP", "links.tcp", (Target("links.local", None, None),)),
-    Row("hop-tls", "over TLS", "links.tls", (Target("links.local", None, None),)),
-    Row("hop-ask", "ask across, one caller, p50", "links.ask",
-        (Target("raw.sync", None, None),), MILLISECONDS, less_is_better=True),
-    Row("import", "`import callboard`, against its dependencies", "callboard.import_time",
-        (Target("", 1.3, 1.1),), TIMES, less_is_better=True),
-)  # fmt: skip
-
 SLACK = 64
 """Bytes that say nothing: what dictionaries keep of names that were in them."""
-
-YARDSTICKS = {
-    "pykka.tell": "Pykka",
-    "pykka.fan_in": "Pykka",
-    "pykka.ping_pong": "Pykka",
-    "pykka.ask": "Pykka's ask",
-    "pykka on one core.tell": "Pykka on one core",
-    "pykka on one core.fan_in": "Pykka on one core",
-    "pykka on one core.ping_pong": "Pykka on one core",
-    "pykka on one core.ask": "Pykka's ask on one core",
-    "pykka.spawn": "Pykka",
-    "pykka.memory": "Pykka",
-    "raw.queue": "REF",
-    "raw.commits": "raw put + commit",
-    "raw.sync": "fdatasync",
-    "callboard.ask": "one caller",
-    "links.local": "without the hop",
-    "links.local_small_batches": "without the hop",
-    "links.local_single": "without the hop",
-    "links.local_large": "without the hop",
-    "links.wire": "the bare socket",
-    "trees.alone": "nobody failing",
-    "lab.runs": "one node",
-    "lab.trio_alone": "trio.run alone",
-    "lab.hypothesis_alone": "Hypothesis alone",
-}
-
-NOTES: Mapping[str, tuple[str, Unit]] = {
-    "p99": ("p99", MILLISECONDS),
-    "turns_per_commit": ("turns a commit", COUNT),
-    "starting": ("starting", SECONDS),
-    "load": ("turns of the load", RATE),
-    "awake": ("awake", KIBIBYTES),
-    "callboard": ("callboard", MILLISECONDS),
-    "dependencies": ("dependencies", MILLISECONDS),
-}
 
 
 def plan(rows: Iterable[Row]) -> list[str]:

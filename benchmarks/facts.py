@@ -5,6 +5,18 @@ import platform
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+PACKAGES = (
+    "callboard",
+    "trio",
+    "lmdb",
+    "msgspec",
+    "pykka",
+    "thespian",
+    "xoscar",
+    "persist-queue",
+    "huey",
+    "redis",
+)
 IN_MEMORY = {"tmpfs", "ramfs", "devtmpfs"}
 
 
@@ -25,7 +37,7 @@ def file_system(folder: Path) -> str:
 def facts(folder: Path) -> dict[str, str]:
     """Versions, processors, and the file system of the stores."""
     found = {"Python": platform.python_version()}
-    for name in ("callboard", "trio", "lmdb", "msgspec", "pykka"):
+    for name in PACKAGES:
         try:
             found[name] = version(name)
         except PackageNotFoundError:

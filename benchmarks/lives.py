@@ -4,7 +4,8 @@ import time
 from pathlib import Path
 
 import trio
-from measures import Sink, fill, goal
+from crowds import fill
+from measures import Sink, goal
 from sizes import Measured, Sizes, check
 
 from callboard import Node, open_node

@@ -5,18 +5,14 @@ The clock stops when the last message is handled *and* durable, so nobody is fas
 """
 
 import functools
-import gc
-import itertools
 import time
-import tracemalloc
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import trio
-from sizes import AHEAD, BLOCK, Measured, Sizes, check, own_memory, percentile
+from sizes import AHEAD, BLOCK, Measured, Sizes, check, percentile
 
 from callboard import Actor, ActorRef, Node, handler, open_node
-from callboard.mailbox.reading import read_counters
 
 PAUSE_S = 0.002
 """Between two tells whose latency is measured, so that each finds the loop as it is."""
@@ -111,24 +107,6 @@ class Player(Actor):
         return self.hits
 
 
-class Founder(Actor):
-    """Spawns many actors, a block of them in one turn."""
-
-    made: int = 0
-
-    @handler
-    async def spawn(self, count: int) -> None:
-        """Spawn some, and then some more in another turn."""
-        some = min(count, BLOCK)
-        for number in range(self.made, self.made + some):
-            self.turn.spawn(Sink(), name=f"sink {number}")
-        self.made += some
-        if count > some:
-            await self.turn.ref.tell(Founder.spawn(count - some))
-        else:
-            goal.reached.set()
-
-
 OnNode = Callable[[Node, Sizes], Awaitable[Measured]]
 Measure = Callable[[Sizes, Path], Measured]
 
@@ -149,7 +127,7 @@ def on_a_node(measure: OnNode) -> Measure:
     return measured
 
 
-async def _until_done(node: Node, began: float) -> float:
+async def until_done(node: Node, began: float) -> float:
     """Seconds until the goal is reached and everything is on disk."""
     await goal.reached.wait()
     await node.wait_idle()
@@ -171,7 +149,7 @@ async def tell(node: Node, sizes: Sizes) -> Measured:
     goal.aim(sizes.tells, pace=BLOCK)
     began = time.perf_counter()
     await node.tell_all([(source, Source.send(BLOCK))] * AHEAD)
-    took = await _until_done(node, began)
+    took = await until_done(node, began)
     check("tell", await _count(sink), sizes.tells)
     return {"value": sizes.tells / took}
 
@@ -184,7 +162,7 @@ async def tell_all(node: Node, sizes: Sizes) -> Measured:
     began = time.perf_counter()
     for _ in range(sizes.tells // sizes.batch):
         await node.tell_all([(sink, Sink.take("ann", 1, "rent")) for _ in range(sizes.batch)])
-    took = await _until_done(node, began)
+    took = await until_done(node, began)
     check("tell_all", await _count(sink), sizes.tells)
     return {"value": sizes.tells / took}
 
@@ -198,7 +176,7 @@ async def fan_in(node: Node, sizes: Sizes) -> Measured:
     goal.aim(sent)
     began = time.perf_counter()
     await node.tell_all([(source, Source.send(sizes.each)) for source in sources])
-    took = await _until_done(node, began)
+    took = await until_done(node, began)
     check("fan-in", await _count(sink), sent)
     return {"value": sent / took}
 
@@ -218,9 +196,22 @@ async def fan_in_outside(node: Node, sizes: Sizes) -> Measured:
     async with trio.open_nursery() as nursery:
         for _ in range(sizes.senders):
             nursery.start_soon(send)
-    took = await _until_done(node, began)
+    took = await until_done(node, began)
     check("fan-in from outside", await _count(sink), sent)
     return {"value": sent / took}
+
+
+@on_a_node
+async def cycle(node: Node, sizes: Sizes) -> Measured:
+    """Messages a second from one caller outside, each durable before the next, until all are handled."""
+    sink = await node.spawn(Sink(), name="sink")
+    goal.aim(sizes.cycles)
+    began = time.perf_counter()
+    for _ in range(sizes.cycles):
+        await sink.tell(Sink.take("ann", 1, "rent"))
+    took = await until_done(node, began)
+    check("cycle", await _count(sink), sizes.cycles)
+    return {"value": sizes.cycles / took}
 
 
 # To and fro.
@@ -237,7 +228,7 @@ async def ping_pong(node: Node, sizes: Sizes) -> Measured:
     goal.aim(0)
     began = time.perf_counter()
     await left.tell(Player.serve(right, 2 * sizes.rallies - 1))
-    took = await _until_done(node, began)
+    took = await until_done(node, began)
     hits = await left.ask(Player.score()) + await right.ask(Player.score())
     check("ping-pong", hits, 2 * sizes.rallies)
     return {"value": sizes.rallies / took}
@@ -306,82 +297,3 @@ async def acknowledged_busy(node: Node, sizes: Sizes) -> Measured:
     rate = (node.statistics().handled - before) / (time.perf_counter() - began)
     check("acknowledged tell beside a load", await _count(sink), sizes.busy_tells)
     return found | {"load": rate}
-
-
-# Many actors.
-
-
-@on_a_node
-async def spawn(node: Node, sizes: Sizes) -> Measured:
-    """Actors made and stored a second, by the turns of one actor."""
-    founder = await node.spawn(Founder(), name="founder")
-    goal.aim(0)
-    began = time.perf_counter()
-    await founder.tell(Founder.spawn(sizes.actors))
-    took = await _until_done(node, began)
-    check("spawn", read_counters(node.store).actors - 1, sizes.actors)
-    return {"value": sizes.actors / took}
-
-
-@on_a_node
-async def spawn_outside(node: Node, sizes: Sizes) -> Measured:
-    """The same by many tasks outside, each waiting until its actor is durable before the next."""
-    numbers = itertools.count()
-
-    async def make() -> None:
-        while (number := next(numbers)) < sizes.actors:
-            await node.spawn(Sink(), name=f"sink {number}")
-
-    began = time.perf_counter()
-    async with trio.open_nursery() as nursery:
-        for _ in range(sizes.senders):
-            nursery.start_soon(make)
-    took = time.perf_counter() - began
-    check("spawn from outside", read_counters(node.store).actors, sizes.actors)
-    return {"value": sizes.actors / took}
-
-
-async def fill(node: Node, sizes: Sizes) -> None:
-    """Make many actors, each of which has had a turn and is awake."""
-    for first in range(0, sizes.actors, BLOCK):
-        refs = [node.ref(Sink, f"sink {number}") for number in range(first, min(first + BLOCK, sizes.actors))]
-        async with trio.open_nursery() as nursery:
-            for ref in refs:
-                nursery.start_soon(functools.partial(node.spawn, Sink(), name=ref.name))
-        await node.tell_all([(ref, Sink.take("ann", 1, "rent")) for ref in refs])
-    await node.wait_idle()
-    gc.collect()
-
-
-@on_a_node
-async def memory(node: Node, sizes: Sizes) -> Measured:
-    """Bytes of one actor that is awake and idle; what the process takes from the system."""
-    goal.aim(0)
-    await node.spawn(Sink(), name="first")  # what is made once is not counted
-    before = own_memory()
-    await fill(node, sizes)
-    taken = own_memory() - before
-    check("memory", node.statistics().active, sizes.actors + 1)
-    return {"value": taken / sizes.actors}
-
-
-def passivated(sizes: Sizes, folder: Path) -> Measured:
-    """Bytes of one actor that was passivated; objects alive, since an allocator seldom gives pages back."""
-
-    async def measure() -> Measured:
-        goal.aim(0)
-        async with open_node(folder / "store", idle=0.5) as node:
-            await node.spawn(Sink(), name="first")
-            tracemalloc.start()
-            before = tracemalloc.get_traced_memory()[0]
-            await fill(node, sizes)
-            awake = tracemalloc.get_traced_memory()[0] - before
-            while node.statistics().active:  # noqa: ASYNC110 - nobody says when an actor was passivated
-                await trio.sleep(0.05)
-            gc.collect()
-            asleep = tracemalloc.get_traced_memory()[0] - before
-            tracemalloc.stop()
-            check("passivated", read_counters(node.store).actors, sizes.actors + 1)
-            return {"value": asleep / sizes.actors, "awake": awake / sizes.actors}
-
-    return trio.run(measure)

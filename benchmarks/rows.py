@@ -30,35 +30,45 @@ class Row:
     less_is_better: bool = False
 
 
+def _beside(measure: str) -> tuple[Target, ...]:
+    """Other runtimes at the same work, in memory; nothing is asked of us there."""
+    return tuple(Target(f"{whose}.{measure}", None, None) for whose in ("thespian", "xoscar", "channels"))
+
+
 SMALL_STATE = (Target("weights.state_small", None, None),)
 SMALL_PAYLOAD = (Target("weights.payload_small", None, None),)
 
 ROWS = (
     Row("tell", "tell, one actor to one actor", "callboard.tell",
         (Target("pykka.tell", 1.2, 3), Target("pykka on one core.tell", None, None),
-         Target("raw.queue", None, 0.6))),
-    Row("tell-all", "`tell_all` from outside", "callboard.tell_all", (Target("pykka.tell", 1, 2.5),)),
+         Target("raw.queue", None, 0.6), *_beside("tell"))),
+    Row("tell-all", "`tell_all` from outside", "callboard.tell_all",
+        (Target("pykka.tell", 1, 2.5), Target("queues.huey_redis", 50, 200))),
     Row("fan-in", "fan-in, 100 actors", "callboard.fan_in",
-        (Target("pykka.fan_in", 0.6, 1), Target("pykka on one core.fan_in", None, None))),
+        (Target("pykka.fan_in", 0.6, 1), Target("pykka on one core.fan_in", None, None),
+         *_beside("fan_in"))),
     Row("fan-in-outside", "fan-in, 100 tasks outside, each tell durable", "callboard.fan_in_outside",
         (Target("pykka.fan_in", 0.15, 0.35),)),
     Row("ping-pong", "ping-pong in a node, round trips", "callboard.ping_pong",
         (Target("pykka.ask", 6, 20), Target("pykka.ping_pong", None, None),
-         Target("pykka on one core.ping_pong", None, None))),
+         Target("pykka on one core.ping_pong", None, None), *_beside("ping_pong"))),
     Row("ask", "ask, one caller", "callboard.ask",
         (Target("raw.commits", 0.4, 0.8), Target("pykka.ask", None, None),
-         Target("pykka on one core.ask", None, None))),
+         Target("pykka on one core.ask", None, None), *_beside("ask"))),
+    Row("cycle", "one caller outside, each tell durable, until handled", "callboard.cycle",
+        tuple(Target(f"queues.{name}", None, None)
+              for name in ("persist_sqlite", "huey_sqlite", "huey_redis"))),
     Row("ask-100", "ask, 100 callers", "callboard.ask_many", (Target("callboard.ask", 15, 40),)),
     Row("ack-idle", "acknowledged tell, idle loop, p50", "callboard.acknowledged_idle",
         (Target("raw.sync", 3, 1.5),), MILLISECONDS, less_is_better=True),
     Row("ack-busy", "acknowledged tell, saturated loop, p50", "callboard.acknowledged_busy",
         (Target("", 0.020, 0.005),), MILLISECONDS, less_is_better=True),
-    Row("spawn", "spawn and store, in turns", "callboard.spawn", (Target("pykka.spawn", 10, 40),)),
-    Row("spawn-outside", "spawn and store, 100 tasks outside", "callboard.spawn_outside",
+    Row("spawn", "spawn and store, in turns", "crowds.spawn", (Target("pykka.spawn", 10, 40),)),
+    Row("spawn-outside", "spawn and store, 100 tasks outside", "crowds.spawn_outside",
         (Target("pykka.spawn", None, None),)),
-    Row("memory", "memory of an active idle actor", "callboard.memory",
+    Row("memory", "memory of an active idle actor", "crowds.memory",
         (Target("", 4096, 2048), Target("pykka.memory", None, None)), KIBIBYTES, less_is_better=True),
-    Row("passivated", "memory of a passivated actor", "callboard.passivated",
+    Row("passivated", "memory of a passivated actor", "crowds.passivated",
         (Target("", 0, 0),), KIBIBYTES, less_is_better=True),
     Row("restart", "a message that dies and the restart after it", "trees.restart",
         (Target("", None, None),), MILLISECONDS, less_is_better=True),
@@ -120,6 +130,14 @@ YARDSTICKS = {
     "pykka on one core.ask": "Pykka's ask on one core",
     "pykka.spawn": "Pykka",
     "pykka.memory": "Pykka",
+    **{
+        f"{whose}.{measure}": name
+        for whose, name in (("thespian", "Thespian"), ("xoscar", "xoscar"), ("channels", "trio channels"))
+        for measure in ("tell", "fan_in", "ping_pong", "ask")
+    },
+    "queues.persist_sqlite": "persist-queue on SQLite",
+    "queues.huey_sqlite": "huey on SQLite",
+    "queues.huey_redis": "huey on Redis",
     "raw.queue": "REF",
     "raw.commits": "raw put + commit",
     "raw.sync": "fdatasync",

@@ -15,7 +15,6 @@ import pstats
 import sys
 import tempfile
 from concurrent.futures import ProcessPoolExecutor
-from importlib.util import find_spec
 from pathlib import Path
 
 import attrs
@@ -26,9 +25,14 @@ from table import Results, in_columns, in_markdown, lines, plan
 
 MODULES = {
     "callboard": "measures",
-    "pykka": "peers",
-    "pykka on one core": "peers",
+    "pykka": "peer_pykka",
+    "pykka on one core": "peer_pykka",
     "raw": "raw",
+    "thespian": "peer_thespian",
+    "xoscar": "peer_xoscar",
+    "channels": "peer_channels",
+    "queues": "peer_queues",
+    "crowds": "crowds",
     "lab": "simulated",
     "trees": "restarts",
     "links": "links",
@@ -47,7 +51,7 @@ APART = {"callboard.import_time": "imports"}
 def measure(series: str, sizes: Sizes, folder: Path) -> Measured:
     """Run one measure in this process."""
     whose, _, name = series.partition(".")
-    module = importlib.import_module(APART.get(series, MODULES[whose]))
+    module = importlib.import_module(APART.get(series, MODULES[whose]))  # NotHere without what it measures
     if "one core" in whose:
         use_one_core()
     faulthandler.dump_traceback_later(LIMIT_S, exit=True)
@@ -81,9 +85,6 @@ def measure_apart(series: str, sizes: Sizes, place: Path) -> Measured:
 def run(rows: list[Row], rounds: int, sizes: Sizes, place: Path) -> Results:
     """All rounds; what cannot be measured here is left out, and said."""
     names, results = plan(rows), Results()
-    if find_spec("pykka") is None:
-        say("Pykka is not installed (pip install --group bench), so nothing is measured beside it")
-        names = [name for name in names if not name.startswith("pykka")]
     for number in range(1, rounds + 1):
         for name in list(names):
             try:

@@ -37,6 +37,8 @@ class Sizes:
     """What each sending task sends, waiting for every tell to be durable."""
     rallies: int = 20_000
     """Round trips of our ping-pong."""
+    cycles: int = 1000
+    """Messages that are put, and then taken, one commit each."""
     asks: int = 3000
     """Questions asked one after the other; also rallies of Pykka and single commits."""
     askers: int = 100
@@ -65,6 +67,7 @@ QUICK = Sizes(
     each=50,
     each_outside=5,
     rallies=200,
+    cycles=20,
     asks=50,
     askers=10,
     asks_each=5,

@@ -12,8 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import attrs
-import pykka
-from sizes import AHEAD, BLOCK, Measured, Sizes, check, own_memory
+from sizes import AHEAD, BLOCK, Measured, NotHere, Sizes, check, own_memory
+
+try:
+    import pykka
+except ImportError as error:
+    raise NotHere("Pykka is not installed (pip install --group bench)") from error
 
 
 @attrs.frozen

@@ -36,6 +36,7 @@ def _beside(measure: str) -> tuple[Target, ...]:
 
 
 SMALL_STATE = (Target("weights.state_small", None, None),)
+NEIGHBOUR = (Target("neighbours.alone", None, None),)
 SMALL_PAYLOAD = (Target("weights.payload_small", None, None),)
 
 ROWS = (
@@ -115,6 +116,28 @@ ROWS = (
     Row("creation", "Savina: fork-join creation, actors", "savina.fork_join_creation"),
     Row("ring", "Savina: thread ring, 100 actors, hops", "savina.thread_ring"),
     Row("big", "Savina: big, 120 actors", "savina.big"),
+    Row("tell-at-10", "tell, durable, at 10 % of the load it can take, p50", "latency.tell_10",
+        unit=MILLISECONDS, less_is_better=True),
+    Row("tell-at-50", "tell, durable, at 50 % of the load it can take, p50", "latency.tell_50",
+        unit=MILLISECONDS, less_is_better=True),
+    Row("tell-at-90", "tell, durable, at 90 % of the load it can take, p50", "latency.tell_90",
+        unit=MILLISECONDS, less_is_better=True),
+    Row("ask-at-10", "ask, at 10 % of the load it can take, p50", "latency.ask_10",
+        unit=MILLISECONDS, less_is_better=True),
+    Row("ask-at-50", "ask, at 50 % of the load it can take, p50", "latency.ask_50",
+        unit=MILLISECONDS, less_is_better=True),
+    Row("ask-at-90", "ask, at 90 % of the load it can take, p50", "latency.ask_90",
+        unit=MILLISECONDS, less_is_better=True),
+    Row("beside-waiting", "ask, p99, beside one whose handler waits", "neighbours.waiting", NEIGHBOUR,
+        unit=MILLISECONDS, less_is_better=True),
+    Row("beside-computing", "ask, p99, beside one that computes, 5 ms at a time", "neighbours.computing", NEIGHBOUR,
+        unit=MILLISECONDS, less_is_better=True),
+    Row("beside-backlog", "ask, p99, beside a backlog of 100,000 that drains", "neighbours.flooded", NEIGHBOUR,
+        unit=MILLISECONDS, less_is_better=True),
+    Row("beside-heavy-state", "ask, p99, beside a state of 1 MB that changes", "neighbours.heavy_state", NEIGHBOUR,
+        unit=MILLISECONDS, less_is_better=True),
+    Row("beside-heavy-mail", "ask, p99, beside messages of 1 MB", "neighbours.heavy_mail", NEIGHBOUR,
+        unit=MILLISECONDS, less_is_better=True),
     Row("import", "`import callboard`, against its dependencies", "callboard.import_time",
         (Target("", 1.3, 1.1),), TIMES, less_is_better=True),
 )  # fmt: skip
@@ -152,13 +175,17 @@ YARDSTICKS = {
     "links.local_large": "without the hop",
     "links.wire": "the bare socket",
     "trees.alone": "nobody failing",
+    "neighbours.alone": "alone",
     "lab.runs": "one node",
     "lab.trio_alone": "trio.run alone",
     "lab.hypothesis_alone": "Hypothesis alone",
 }
 
 NOTES: Mapping[str, tuple[str, Unit]] = {
+    "p50": ("p50", MILLISECONDS),
     "p99": ("p99", MILLISECONDS),
+    "p999": ("p99.9", MILLISECONDS),
+    "offered": ("offered", RATE),
     "turns_per_commit": ("turns a commit", COUNT),
     "starting": ("starting", SECONDS),
     "load": ("turns of the load", RATE),

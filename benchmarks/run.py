@@ -41,6 +41,8 @@ MODULES = {
     "lives": "lives",
     "weights": "weights",
     "savina": "savina",
+    "latency": "latency",
+    "neighbours": "neighbours",
 }
 LIMIT_S = 300
 """What takes longer has lost a message, and would wait for it for ever."""

@@ -51,6 +51,12 @@ class Sizes:
     """Acknowledged tells that are timed one by one on an idle loop."""
     busy_tells: int = 120
     """The same beside a saturated loop."""
+    load: int = 20_000
+    """Calls that find out how many a second there can be."""
+    load_s: float = 2.0
+    """How long calls are offered."""
+    backlog: int = 100_000
+    """Messages that wait for one actor, beside a neighbour."""
     restarts: int = 2000
     """Messages that die, and take their actor with them."""
     simulations: int = 1000
@@ -75,6 +81,9 @@ QUICK = Sizes(
     timers=1000,
     idle_tells=20,
     busy_tells=10,
+    load=500,
+    load_s=0.1,
+    backlog=2000,
     restarts=50,
     simulations=20,
     imports=1,

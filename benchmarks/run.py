@@ -19,6 +19,7 @@ from pathlib import Path
 
 import attrs
 from facts import IN_MEMORY, facts, file_system
+from plot import PLOTTED, draw
 from rows import ROWS, Row
 from sizes import FULL, QUICK, Measured, NotHere, Sizes
 from table import Results, in_columns, in_markdown, lines, plan
@@ -110,6 +111,16 @@ def profile(rows: list[Row], sizes: Sizes, place: Path) -> None:
         pstats.Stats(profiler).strip_dirs().sort_stats("tottime").print_stats(30)
 
 
+def write_report(report: dict[str, object], to: str) -> bool:
+    """Write every number; whether it went to standard output, where nothing else may follow."""
+    text = json.dumps(report, indent=1) + "\n"
+    if to == "-":
+        sys.stdout.write(text)
+        return True
+    Path(to).write_text(text, encoding="utf-8")
+    return False
+
+
 def say(text: str) -> None:
     """Tell who waits; the results alone go to standard output."""
     print(text, file=sys.stderr, flush=True)
@@ -127,6 +138,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=5, help="of which the median is shown; by default 5")
     parser.add_argument("--json", nargs="?", const="-", metavar="FILE", help="every number of every round")
     parser.add_argument("--markdown", action="store_true", help="a table that can be pasted into a page")
+    parser.add_argument("--plot", metavar="FILE", help="draw some of the measures as bars, in SVG")
     parser.add_argument("--quick", action="store_true", help="tiny sizes, only to see that it works")
     parser.add_argument("--dir", default=".", type=Path, help="where the stores are made: on a real disk")
     parser.add_argument("--profile", action="store_true", help="profile our measures instead of timing them")
@@ -142,6 +154,8 @@ def main() -> None:
             f"{options.dir} lies in memory ({kind}), where nothing is synced: give --dir on a disk"
         )
     rows = [row for row in ROWS if not options.only or row.name in options.only]
+    if options.plot and not any(row.name in PLOTTED for row in rows):
+        raise SystemExit(f"--plot draws {', '.join(PLOTTED)}, and none of them is measured")
     sizes = QUICK if options.quick else FULL
     if options.profile:
         profile(rows, sizes, options.dir)
@@ -152,13 +166,11 @@ def main() -> None:
     summary = ", ".join(f"{name} {value}" for name, value in known.items())
     say(summary)
     results = run(rows, options.rounds, sizes, options.dir)
-    if options.json:
-        report = {"facts": known, "sizes": attrs.asdict(sizes), "rounds": options.rounds, "series": results}
-        text = json.dumps(report, indent=1) + "\n"
-        if options.json == "-":
-            sys.stdout.write(text)
-            return
-        Path(options.json).write_text(text, encoding="utf-8")
+    report = {"facts": known, "sizes": attrs.asdict(sizes), "rounds": options.rounds, "series": results}
+    if options.plot:
+        Path(options.plot).write_text(draw(results), encoding="utf-8")
+    if options.json and write_report(report, options.json):
+        return
     table = list(lines(rows, results))
     print(f"{summary}; {options.rounds} rounds.\n")
     print(in_markdown(table) if options.markdown else in_columns(table))

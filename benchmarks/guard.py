@@ -6,6 +6,7 @@ switched off, so the counts are the same on a slow and on a busy machine.
 
     python benchmarks/guard.py             # compare; ends with 1 if something costs 3 % more
     python benchmarks/guard.py --record    # a change is meant: record what it costs now
+    python benchmarks/guard.py --where ask # whose bytecodes these are
 """
 
 import argparse
@@ -15,9 +16,11 @@ import random
 import subprocess
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
+from types import CodeType
 from typing import Any
 
 import trio
@@ -98,7 +101,7 @@ def count_work(work: Work, messages: int) -> Counts:
     return {name: round((two[name] - one[name]) / messages, 4) for name in one}
 
 
-async def _count(work: Work, messages: int) -> Counts:
+async def _count(work: Work, messages: int, places: Counter[CodeType] | None = None) -> Counts:
     with tempfile.TemporaryDirectory(dir=".") as folder:
         async with open_node(Path(folder) / "store", idle=NEVER_S, slow=None) as node:
             await work(node, messages)  # what is done at the first time is not counted
@@ -108,7 +111,7 @@ async def _count(work: Work, messages: int) -> Counts:
             commits = node.statistics().writer.commits - commits
             with counted():  # some versions of Python see a function's bytecodes only from its second call on
                 await work(node, BLOCK)
-            with counted() as counts:
+            with counted(places) as counts:
                 await work(node, messages)
             return counts | {"commits": commits, "blocks": kept}
 
@@ -119,10 +122,22 @@ def count_all(messages: int) -> dict[str, Counts]:
     return {name: count_work(work, messages) for name, work in WORK.items()}
 
 
+def show_where(work: Work, messages: int) -> None:
+    """Print which functions the bytecodes of one kind of work belong to, those with most of them first."""
+    switch_time_off()
+    places = Counter[CodeType]()
+    trio.run(_count, work, messages, places)
+    for code, bytecodes in places.most_common(40):
+        path = Path(code.co_filename)
+        where = f"{path.parent.name}/{path.name}:{code.co_firstlineno}"
+        print(f"{bytecodes / messages:9.1f}  {where} {code.co_name}")
+
+
 def arguments() -> argparse.Namespace:
     """What the command line asks for."""
     parser = argparse.ArgumentParser(prog="benchmarks/guard.py", description=__doc__.partition("\n")[0])
     parser.add_argument("--record", action="store_true", help="write what is counted to guard.json")
+    parser.add_argument("--where", choices=WORK, help="show which functions the bytecodes belong to")
     parser.add_argument("--quick", action="store_true", help="few messages, printed and not compared")
     return parser.parse_args()
 
@@ -134,6 +149,9 @@ def main() -> None:
         # The order of sets is drawn when an interpreter starts.
         again = [sys.executable, __file__, *sys.argv[1:]]
         raise SystemExit(subprocess.call(again, env=os.environ | {"PYTHONHASHSEED": "0"}))
+    if options.where:
+        show_where(WORK[options.where], FULL)
+        return
     found = count_all(QUICK if options.quick else FULL)
     for work, counts in found.items():
         print(f"{work:10}" + "".join(f"{name} {value:<10g}" for name, value in counts.items()))

@@ -102,7 +102,7 @@ def count_work(work: Work, messages: int) -> Counts:
 
 
 async def _count(work: Work, messages: int, places: Counter[CodeType] | None = None) -> Counts:
-    with tempfile.TemporaryDirectory(dir=".") as folder:
+    with tempfile.TemporaryDirectory(dir=".", suffix=".store") as folder:
         async with open_node(Path(folder) / "store", idle=NEVER_S, slow=None) as node:
             await work(node, messages)  # what is done at the first time is not counted
             commits, held = node.statistics().writer.commits, blocks()

@@ -79,7 +79,7 @@ def use_one_core() -> None:
 def measure_apart(series: str, sizes: Sizes, place: Path) -> Measured:
     """Run one measure in a new process and a new folder, so that it finds nothing of those before it."""
     with (
-        tempfile.TemporaryDirectory(dir=place) as folder,
+        tempfile.TemporaryDirectory(dir=place, suffix=".store") as folder,
         ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool,
     ):
         return pool.submit(measure, series, sizes, Path(folder)).result()
@@ -104,7 +104,7 @@ def run(rows: list[Row], rounds: int, sizes: Sizes, place: Path) -> Results:
 def profile(rows: list[Row], sizes: Sizes, place: Path) -> None:
     """Our measures once in this process, under the profiler; its shares count, its times do not."""
     for row in rows:
-        with tempfile.TemporaryDirectory(dir=place) as folder:
+        with tempfile.TemporaryDirectory(dir=place, suffix=".store") as folder:
             profiler = cProfile.Profile()
             profiler.runcall(measure, row.series, sizes, Path(folder))
         print(f"\n{row.text}\n")

@@ -6,6 +6,7 @@ from typing import Final
 
 import attrs
 
+from ..mailbox.anatomy import FAR_BEHIND
 from ..mailbox.preflight import DOUBTFUL, MEMORY, REMOTE, REMOTE_FUSE
 from . import wording
 
@@ -155,7 +156,7 @@ def syncs(times_ms: Sequence[float]) -> Symptom:
 def readers(dead: int, taken: int, slots: int, behind: int) -> Symptom:
     """Slots of dead readers just freed, those taken, those there are, and commits the slowest is behind."""
     text = f"{taken} of {slots} slots taken"
-    if behind > 10_000:
+    if behind > FAR_BEHIND:
         text = f"{text}; one looks at a commit that is {behind:,} old, and the file grows meanwhile"
         return warn("readers", text, "end that process: callboard store info lists them")
     if taken > slots * 3 // 4:

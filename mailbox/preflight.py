@@ -168,6 +168,12 @@ def sync_directory(path: Path) -> None:
         os.close(fd)
 
 
+def lmdb_files(path: Path) -> tuple[list[Path], list[os.stat_result]]:
+    """The files that LMDB has open, and which they are: it goes on with them whatever becomes of their names."""
+    found = [file for file in (path / DATA, path / LMDB_LOCK) if file.exists()]
+    return found, [file.stat() for file in found]
+
+
 def is_still(path: Path, opened: os.stat_result) -> bool:
     """Whether a name still leads to the file we opened."""
     try:

@@ -111,6 +111,11 @@ def room(free: int, total: int, file: int) -> Symptom:
     return ok("disk", text)
 
 
+def full(why: str) -> Symptom:
+    """What the running node has no room for."""
+    return (fail if why.startswith("full: the disk") else warn)("room", f"the running node is {why}")
+
+
 def growth(file: int, limit: int, free_pages: int) -> Symptom:
     """Bytes of the file, those the map may grow to, and those in free pages."""
     text = f"{wording.size(file)}, {wording.size(free_pages)} of it free"

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 SHORTEST_NAP_S = 1e-6
 """Less than this a clock in floating point cannot tell apart after some years."""
 
+LONGEST_ROUND_S = 60.0
+"""How long a store is left alone at the most, however long actors stay."""
+
 
 class Alarm:
     """The clock of one node."""
@@ -51,14 +54,14 @@ class Alarm:
     async def run(self) -> None:
         """Ring as long as the node lives; a Ctrl-C must not leave a timer half fired."""
         runtime = self._runtime
-        next_sweep = runtime.clock() + self._idle_s
+        next_sweep = runtime.clock() + min(self._idle_s, LONGEST_ROUND_S)
         while runtime.failure is None:
             self._woken = trio.Event()
             more = self._ring()
             if runtime.clock() >= next_sweep:
                 self.sweep()
                 runtime.tend_store()
-                next_sweep = runtime.clock() + max(self._idle_s / 2, 0.01)
+                next_sweep = runtime.clock() + min(max(self._idle_s / 2, 0.01), LONGEST_ROUND_S)
             if more:
                 await trio.lowlevel.checkpoint()
                 continue

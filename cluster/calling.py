@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from ..actors.errors import AskTimeout
-from .commands import Answer, Ask, BadFrame, Command, End, Failed, NodeUnreachable, Send
+from .commands import Answer, Ask, BadFrame, Command, End, Failed, NodeUnreachable, Room, Send
 from .failures import raised
 
 if TYPE_CHECKING:
@@ -18,6 +18,8 @@ REACHED_WITHIN_S: Final = 5.0
 """How long a node may take to say hello."""
 GRACE_S: Final = 5.0
 """What a node has beyond a command's own time, to tell that it is over."""
+GLANCE_S: Final = 0.5
+"""What a node that is asked in passing may take: it may be stopped, or held up by a handler."""
 SOONEST_S, LATEST_S = 0.01, 0.25
 """Between two tries to reach a node: at first, and at the most."""
 
@@ -36,6 +38,8 @@ class Call:
                 self._answers_by = time.monotonic() + command.timeout
         elif isinstance(command, Send):
             self._answers_by = time.monotonic() + max(patience_s, GRACE_S)
+        elif isinstance(command, Room):
+            self._answers_by = time.monotonic() + GLANCE_S
         self._sent = False
         """In the last try."""
         self._ever_sent = False

@@ -29,7 +29,9 @@ from .commands import (
     Redirect,
     Replied,
     Resume,
+    Room,
     Send,
+    Space,
     Stop,
     Went,
 )
@@ -79,6 +81,8 @@ class Clerk:
         if isinstance(command, Links):
             links = self._node.links
             return Linked(tuple(attrs.asdict(status) for status in links.status()) if links else ())
+        if isinstance(command, Room):
+            return Space(self._runtime.room.why())
         if isinstance(command, Accept):
             await self._accept(command.node)
         elif isinstance(command, Redirect):

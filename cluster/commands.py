@@ -135,6 +135,10 @@ class Links(Part, frozen=True):
     """Say what is known of the other nodes."""
 
 
+class Room(Part, frozen=True):
+    """Say whether the node has room for more."""
+
+
 class Accept(Part, frozen=True):
     """Let a link go on that was stopped since one of the stores is an old copy."""
 
@@ -152,6 +156,13 @@ class Linked(Part, frozen=True):
     """What is known of the other nodes; see `LinkStatus`."""
 
     links: tuple[dict[str, str | int | bool], ...]
+
+
+class Space(Part, frozen=True):
+    """How much room a node has."""
+
+    full: str
+    """What there is no room for, and what to do about it; empty if there is enough."""
 
 
 class Done(Part, frozen=True):
@@ -183,8 +194,8 @@ class Failed(Part, frozen=True):
     failure: tuple[str, str, str, str, int] | None = None
 
 
-Command = Send | Ask | Letters | Pause | Resume | Stop | End | Links | Accept | Redirect
-Answer = Done | Replied | Went | Linked | Failed
+Command = Send | Ask | Letters | Pause | Resume | Stop | End | Links | Room | Accept | Redirect
+Answer = Done | Replied | Went | Linked | Space | Failed
 
 _encode = msgspec.msgpack.Encoder().encode
 READ_HELLO: Final[msgspec.msgpack.Decoder[Hello]] = msgspec.msgpack.Decoder(Hello)

@@ -15,6 +15,7 @@ from ..mailbox.store import Store, Table
 from ..mailbox.views import MailboxDetail, MailboxView, TimerView
 from . import jsonl, wording
 from .exits import ProblemsFound
+from .room import say_if_full
 from .showing import CONDITIONS, mailbox_fields, mailbox_lines, mailbox_row, require_whole
 from .tables import Column, Table as TextTable
 from .terminal import line_width, put, say
@@ -62,6 +63,7 @@ def list_command(
         else:
             _put_table(pages)
             say(_summary(store, tally, filtered=bool(pattern or type_)))
+    say_if_full(path)
     if tally.damaged:
         raise ProblemsFound(
             f"{wording.count(tally.damaged, 'mailbox record')} cannot be read: the store is damaged there. "
@@ -157,6 +159,7 @@ def show_command(path: Path, name: str, *, as_json: bool) -> None:
         put(jsonl.line(**_detail_fields(detail, head, timers)))
     else:
         put(*mailbox_lines(detail, head, timers, now_ns()))
+    say_if_full(path)
     if detail.state_problem:
         raise ProblemsFound(
             f"the state of {name!r} cannot be read: {detail.state_problem}. "

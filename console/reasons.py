@@ -30,6 +30,8 @@ class Case:
     now: int
     crashes: int | None = None
     """How often the next message brought the process down while it ran alone; None if it is no suspect."""
+    full: str = ""
+    """What the running node has no room for; empty if it has, or none runs."""
 
     @property
     def name(self) -> str:
@@ -47,7 +49,7 @@ class Reason:
     """One reason, and what to do about it."""
 
     word: str
-    """paused, type paused, no actor, retrying, suspected, unreadable, idle, next, supervised."""
+    """paused, type paused, no actor, retrying, suspected, unreadable, idle, full, next, supervised."""
     text: str
     advice: str = ""
 
@@ -148,6 +150,12 @@ def _idle(case: Case) -> Reason | None:
     return Reason("idle", text, advice)
 
 
+def _full(case: Case) -> Reason | None:
+    if not case.full:
+        return None
+    return Reason("full", f"The running node is {safe(case.full)}.")
+
+
 def _next(case: Case) -> Reason | None:
     if not case.view.mail or case.view.condition != "running" or not case.head or case.head[0].problem:
         return None
@@ -170,6 +178,7 @@ _LOOKS: Final[tuple[Callable[[Case], Reason | None], ...]] = (
     _suspected,
     _unreadable,
     _idle,
+    _full,
     _next,
 )
 

@@ -17,6 +17,7 @@ from ..mailbox.lock import describe
 from ..mailbox.preflight import BALLAST, DATA, LMDB_LOCK, LOCK, file_system as kind_of_file_system
 from . import symptoms
 from .holders import holder_of, mapped_elsewhere
+from .room import full_node
 from .symptoms import Symptom, fail, ok
 
 LIBRARIES: Final = ("callboard", "trio", "lmdb", "msgspec")
@@ -108,6 +109,8 @@ def _files(path: Path) -> Iterator[Symptom]:
     if left is not None:
         yield left
     yield _holder(path)
+    if why := full_node(path):
+        yield symptoms.full(why)
 
 
 def _mode(path: Path) -> tuple[int, int]:

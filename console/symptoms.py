@@ -6,6 +6,7 @@ from typing import Final
 
 import attrs
 
+from ..mailbox.anatomy import FAR_BEHIND
 from ..mailbox.preflight import DOUBTFUL, MEMORY, REMOTE, REMOTE_FUSE
 from . import wording
 
@@ -110,6 +111,11 @@ def room(free: int, total: int, file: int) -> Symptom:
     return ok("disk", text)
 
 
+def full(why: str) -> Symptom:
+    """What the running node has no room for."""
+    return (fail if why.startswith("full: the disk") else warn)("room", f"the running node is {why}")
+
+
 def growth(file: int, limit: int, free_pages: int) -> Symptom:
     """Bytes of the file, those the map may grow to, and those in free pages."""
     text = f"{wording.size(file)}, {wording.size(free_pages)} of it free"
@@ -155,7 +161,7 @@ def syncs(times_ms: Sequence[float]) -> Symptom:
 def readers(dead: int, taken: int, slots: int, behind: int) -> Symptom:
     """Slots of dead readers just freed, those taken, those there are, and commits the slowest is behind."""
     text = f"{taken} of {slots} slots taken"
-    if behind > 10_000:
+    if behind > FAR_BEHIND:
         text = f"{text}; one looks at a commit that is {behind:,} old, and the file grows meanwhile"
         return warn("readers", text, "end that process: callboard store info lists them")
     if taken > slots * 3 // 4:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+import attrs
 import click
 
 from ..mailbox.errors import Undecodable
@@ -13,6 +14,7 @@ from ..mailbox.store import Store
 from ..mailbox.suspects import read_suspects
 from . import jsonl
 from .reasons import Case, Reason, reasons
+from .room import full_node
 from .showing import require_whole
 from .tables import section
 from .terminal import put
@@ -29,7 +31,7 @@ MOST_TIMERS: Final = 10_000
 def why_command(path: Path, name: str, *, as_json: bool) -> None:
     """Say why an actor makes no progress, and what to do next.
 
-    It is told from the store alone: whether a node runs, and which code it has, the store does not know.
+    It is told from the store, and a running node says whether it is full; which code it has is not asked.
     """
     with looking(path) as store:
         case = None
@@ -39,7 +41,7 @@ def why_command(path: Path, name: str, *, as_json: bool) -> None:
         if case is None:
             raise nobody_called(store, name)
     require_whole(name, case.view)
-    found = reasons(case)
+    found = reasons(attrs.evolve(case, full=full_node(path)))
     if as_json:
         put(jsonl.line(name=name, condition=case.view.condition, reasons=[_fields(each) for each in found]))
     else:

@@ -6,11 +6,14 @@ the shapes given here.
 
 import os
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import attrs
 
 from .store import Table
+
+FAR_BEHIND: Final = 10_000
+"""Commits by which a reader may be behind; pages that were freed since cannot be used again."""
 
 
 class _Environment(Protocol):

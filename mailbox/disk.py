@@ -24,6 +24,7 @@ from .ballast import Ballast
 from .errors import StoreDamaged, StoreError, StoreFailed, StoreFull
 from .identity import Identity
 from .inhand import InHand
+from .laggards import Laggards
 from .lock import StoreLock, refused_opening
 from .snapshot import DiskSnapshot, SingleReads
 from .store import Snapshot, Table, Usage, Writes
@@ -45,8 +46,7 @@ _orphans: Final[list[lmdb.Environment]] = []
 
 def examine_pages(file: Path) -> list[str]:
     """What is wrong with the pages of a data file, which LMDB does not get to see."""
-    walk: Callable[..., list[str]] = cast("Any", verify).verify
-    return walk(str(file), subdir=False)
+    return cast("list[str]", cast("Any", verify).verify(str(file), subdir=False))
 
 
 def make_data_file(directory: Path, records: dict[bytes, bytes]) -> None:
@@ -56,8 +56,7 @@ def make_data_file(directory: Path, records: dict[bytes, bytes]) -> None:
         try:
             tables = _open_tables(env, read_only=False)
             with env.begin(tables[Table.META], write=True) as txn:
-                for key, value in records.items():
-                    txn.put(key, value)
+                txn.cursor().putmulti(list(records.items()))
         finally:
             env.close()
     except (OSError, lmdb.Error) as error:
@@ -126,7 +125,7 @@ class DiskStore(SingleReads):
         self._refusal: StoreError | None = None if lock else faults.only_to_look(path)
         """Why nothing may be committed any more."""
         self._closed = self._growing = False
-        self._opened = self._data_file.stat()
+        self._opened, self._laggards = preflight.lmdb_files(path), Laggards(path)
         self._ballast = Ballast(path, self.usage, keep=lock is not None)
         self.is_scarce = self._ballast.is_scarce
         fork.guard(self)
@@ -255,7 +254,8 @@ class DiskStore(SingleReads):
         if self._refusal is not None:
             raise type(self._refusal)(*self._refusal.args)
         self._env.reader_check()
-        if not (self._lock.still_held() and preflight.is_still(self._data_file, self._opened)):
+        self._laggards.look(self.ask(anatomy.dissect))
+        if not (self._lock.still_held() and all(map(preflight.is_still, *self._opened))):
             self._refusal = faults.replaced(self.path)
             raise self._refusal
 

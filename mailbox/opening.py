@@ -75,6 +75,7 @@ def _open_locked(
     created = preflight.look_at(path) is not Place.STORE  # asked again, now under the lock
     if created:
         _make(path, meta.birth(entropy(16), now_ns))
+    preflight.settle_names(path)
     preflight.check_head(path)
     store = DiskStore(path, lock=lock, map_size=map_size)
     try:
@@ -94,6 +95,5 @@ def _make(path: Path, records: dict[bytes, bytes]) -> None:
         make_data_file(new, records)
         (new / preflight.DATA).rename(path / preflight.DATA)
         shutil.rmtree(new)
-        preflight.sync_directory(path)
     except OSError as error:
         raise preflight.system_error(error, path) from error

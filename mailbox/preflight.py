@@ -114,23 +114,49 @@ def _damaged(path: Path, error: BadHead) -> StoreDamaged:
 
 
 def make_directory(path: Path) -> None:
-    """Make the store's own directory, for its owner only, and what is missing above it, durably.
+    """Make the store's own directory, for its owner only, and what is missing above it.
 
-    The sync of a directory says nothing of the directory's own name, which is in the one above.
+    From above, each only when the name of the one over it is on disk. So whatever is cut short here, or was
+    in an opening before this one, only the lowest name can still be lost, and `settle_names` sees to that.
+
+    Raises:
+        StoreUnavailable: the system refuses.
+    """
+    missing = [each for each in path.parents if not each.exists()]
+    try:
+        for each in reversed(missing):
+            _settle_name(each.parent)
+            each.mkdir(exist_ok=True)
+        _settle_name(path.parent)
+        path.mkdir(0o700)
+    except FileExistsError:
+        return
+    except OSError as error:
+        raise system_error(error, path) from error
+
+
+def settle_names(path: Path) -> None:
+    """Make the names of a store and of its files durable, at every opening.
+
+    Whoever made them may have been killed before it could: then they are seen, and a power cut takes them.
 
     Raises:
         StoreUnavailable: the system refuses.
     """
     try:
-        missing = [each for each in path.parents if not each.exists()]
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.mkdir(0o700)
-        for made in (path, *missing):
-            sync_directory(made.parent)
-    except FileExistsError:
-        return
+        sync_directory(path)
+        _settle_name(path)
     except OSError as error:
         raise system_error(error, path) from error
+
+
+def _settle_name(path: Path) -> None:
+    """Make a directory's own name durable, which is in the one above; that may belong to somebody else."""
+    try:
+        sync_directory(path.parent)
+    except OSError as error:
+        if error.errno not in {*REFUSED, errno.EINVAL}:
+            raise
 
 
 def sync_directory(path: Path) -> None:
@@ -140,6 +166,12 @@ def sync_directory(path: Path) -> None:
         os.fsync(fd)
     finally:
         os.close(fd)
+
+
+def lmdb_files(path: Path) -> tuple[list[Path], list[os.stat_result]]:
+    """The files that LMDB has open, and which they are: it goes on with them under any name."""
+    found = [file for file in (path / DATA, path / LMDB_LOCK) if file.exists()]
+    return found, [file.stat() for file in found]
 
 
 def is_still(path: Path, opened: os.stat_result) -> bool:

@@ -41,4 +41,5 @@ async def main(node: Node) -> None:
 
 
 if __name__ == "__main__":
-    run(main, store=sys.argv[1], types=[Jar])
+    quotas = [int(option.removeprefix("quota=")) for option in sys.argv[2:] if option.startswith("quota=")]
+    run(main, store=sys.argv[1], types=[Jar], quota=quotas[0] if quotas else None)

@@ -7,6 +7,7 @@ import shlex
 import signal
 import sys
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 
 from .program import Job, run_node
@@ -29,14 +30,27 @@ def python(*args: object) -> str:
     return shlex.join([sys.executable, "-P", "-c", code, *map(str, args)])
 
 
-def record_making(place: Path, log: Path) -> None:
-    """Record a store that is made in new directories, and then a file that says so."""
+def record_making(place: Path, log: Path, killed: Sequence[int] = ()) -> None:
+    """Record a store that is made in new directories, and then a file that says so.
+
+    Args:
+        place: where, empty.
+        log: what strace says.
+        killed: in openings before that, which sync of a directory ends the process by SIGKILL instead.
+    """
     code = (
-        "import os, sys\nfrom callboard.mailbox.opening import open_disk\n"
-        "open_disk('new/newer/store', entropy=os.urandom, now_ns=lambda: 1).close()\n"
+        "import os, signal, sys\nfrom callboard.mailbox import opening, preflight\n"
+        "left, sync = int(sys.argv[1]), preflight.sync_directory\n"
+        "def sync_or_die(path):\n"
+        "    global left\n"
+        "    left -= 1\n"
+        "    sync(path) if left else os.kill(os.getpid(), signal.SIGKILL)\n"
+        "preflight.sync_directory = sync_or_die\n"
+        "opening.open_disk('new/newer/store', entropy=os.urandom, now_ns=lambda: 1).close()\n"
         "open('said', 'w').close()"
     )
-    record([sys.executable, "-P", "-c", code], log, place)
+    lives = [shlex.join([sys.executable, "-P", "-c", code, str(which)]) for which in (*killed, 0)]
+    record(["sh", "-c", "; ".join(lives)], log, place)
 
 
 def main(seed: str, seconds: str, part: str) -> None:

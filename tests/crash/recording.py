@@ -106,6 +106,10 @@ class Reader:
             if begins:
                 (self._sizes[path],) = call.last_numbers(1)
                 yield Resize(path, self._sizes[path])
+        elif call.name == "fallocate":
+            if begins:
+                self._sizes[path] = max(self._sizes[path], sum(call.last_numbers(2)))
+                yield Resize(path, self._sizes[path])
         elif call.name == "mmap":
             if begins and "PROT_WRITE" in call.args and "MAP_SHARED" in call.args:
                 yield Map(path)

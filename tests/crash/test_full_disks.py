@@ -1,5 +1,6 @@
 """Real disks that are full under a node: it takes nothing in, drains, and goes on by itself (G17)."""
 
+import signal
 import time
 from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import asynccontextmanager
@@ -7,8 +8,10 @@ from pathlib import Path
 
 import pytest
 import trio
+from click.testing import CliRunner
 
 from callboard import ActorRef, Node, open_node
+from callboard.console.command import main
 from callboard.mailbox.errors import StoreFull
 from callboard.mailbox.soundness import find_damage
 
@@ -158,3 +161,34 @@ def test_a_limit_on_file_sizes_pauses_a_node_and_kills_nobody(tmp_path: Path) ->
         child.process.kill()
         _, _ = child.ended()
     assert 0 < child.acked <= heard_in(store)
+
+
+LOOKS = (["ls", "--json"], ["show", "jar"], ["why", "jar"], ["doctor", "--quick"])
+
+
+def said(store: Path, *look: str) -> str:
+    return CliRunner().invoke(main, [*look, "--store", str(store)]).output
+
+
+def test_every_look_beside_a_node_that_is_full_says_so_and_what_to_do(disk: Path) -> None:
+    store = disk / "store"
+    with running(store, size=2000, paused=True, quota=1_000_000) as child:
+        while "its quota of 1000000: nothing is taken in" not in said(store, "show", "jar"):
+            assert child.process.poll() is None
+        for look in LOOKS:
+            assert "open the node with a larger quota=" in said(store, *look), look
+        child.process.send_signal(signal.SIGSTOP)
+        assert "the running node" not in (found := said(store, "ls"))  # it cannot say so now
+        assert "paused by hand" in found
+        child.process.kill()
+        child.ended()
+    with running(disk / "other", size=60_000, paused=True) as child:
+        store = disk / "other"
+        child.until(1)
+        other = fill(disk)
+        while "the running node is full: the disk" not in said(store, "ls"):
+            assert child.process.poll() is None
+        for look in LOOKS:
+            assert "make room" in said(store, *look).partition("running node is full: the disk")[2], look
+    other.unlink()
+    assert "running node is" not in "".join(said(store, *look) for look in LOOKS)

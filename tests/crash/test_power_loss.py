@@ -142,14 +142,20 @@ def test_an_image_can_be_built_again_from_its_seed(lives: Recorded, tmp_path: Pa
     assert found == crash.found
 
 
-def test_a_store_in_new_directories_is_there_once_anybody_was_told(tmp_path: Path, images: Path) -> None:
-    """Only the last directory above it had been synced, so the store could be gone with the others."""
+@pytest.mark.parametrize("killed", [(), (2,), (3,), (4, 2)])
+def test_a_store_in_new_directories_is_there_once_anybody_was_told(
+    tmp_path: Path, images: Path, killed: tuple[int, ...]
+) -> None:
+    """Only the last directory above it had been synced, so the store could be gone with the others.
+
+    So it could when the process that made a name was killed before its sync: no later opening synced it.
+    """
     (root := tmp_path / "root").mkdir()
-    record_making(root, tmp_path / "log")
+    record_making(root, tmp_path / "log", killed)
     steps = read_steps(tmp_path / "log", root)
     assert steps[-1] == Make("said")
-    for at in range(len(steps) + 1):
-        for seed in range(5):
+    for at in range(len(steps) + 1) if not killed else [len(steps)]:
+        for seed in range(5 if not killed else 20):
             disk = Disk()
             for step in steps[:at]:
                 disk.take(step)

@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -255,6 +256,32 @@ def test_a_compaction_gives_free_pages_back_and_keeps_every_record(tmp_path: Pat
     assert store.identity.incarnation == 2
     store.close()
     assert names(path) == ["LOCK", "ballast", "data.mdb", "lock.mdb"]
+
+
+def test_a_compaction_on_a_full_disk_leaves_the_store_as_it_is_and_works_when_there_is_room(
+    tmp_path: Path,
+) -> None:
+    (disk := tmp_path / "disk").mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(disk)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.xfail("no right to mount here")
+    try:
+        fill(disk / "store", 4)
+        other = disk / "somebody's"
+        with other.open("wb", buffering=0) as file, suppress(OSError):
+            while file.write(bytes(4096)):
+                pass
+        before = names(disk / "store"), (disk / "store/data.mdb").read_bytes()
+        result = call("store", "compact", "--store", disk / "store")
+        assert result.exit_code == 4
+        assert "no room" in result.stderr
+        assert (names(disk / "store"), (disk / "store/data.mdb").read_bytes()) == before
+        other.unlink()
+        assert call("store", "compact", "--store", disk / "store").exit_code == 0
+        assert (disk / "store/data.mdb").stat().st_size < len(before[1])
+        assert list(examine(disk / "store", Progress())) == []
+    finally:
+        subprocess.run(["umount", "-l", str(disk)], check=True)
 
 
 def test_whoever_looks_at_a_store_while_it_is_compacted_sees_the_old_one(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from typing import Any
 
 import attrs
@@ -14,6 +15,8 @@ import trio
 from callboard import Actor, ActorRef, Node, NodeClosed, Retry, handler, open_node
 from callboard.mailbox.errors import StoreFailed, StoreFull
 from callboard.mailbox.memory import MemoryStore
+from callboard.mailbox.reading import list_dead
+from callboard.mailbox.records import name_key
 from callboard.mailbox.store import Table
 
 pytestmark = pytest.mark.virtual
@@ -228,6 +231,32 @@ async def test_while_the_disk_is_full_turns_take_out_and_none_brings_in() -> Non
         await node.wait_idle()
         assert await log_of(node, "full") == list(range(101))
         assert node.statistics().queued == 0
+
+
+async def test_an_actor_spawned_while_the_disk_is_full_is_there_once_there_is_room() -> None:
+    store = MemoryStore()
+    async with scene(store) as node, trio.open_nursery() as nursery:
+        store.fill()
+        nursery.start_soon(partial(node.spawn, Tank(), name="child"))
+        await trio.sleep(10)
+        assert not store.get(Table.NAMES, name_key("child"))
+        store.fill(full=False)
+        await trio.sleep(1)
+        assert await log_of(node, "child") == []
+
+
+async def test_a_message_that_dies_while_the_disk_is_full_is_a_dead_letter_once_there_is_room() -> None:
+    store = MemoryStore()
+    async with scene(store) as node, trio.open_nursery() as nursery:
+        other = await in_mail(node, Tank.fail("x" * 1000))
+        store.fill()
+        nursery.start_soon(node.resume, other)
+        await trio.sleep(10)
+        assert node.statistics().full.startswith("full: the disk")
+        store.fill(full=False)
+        await trio.sleep(1)
+        (letter,) = list_dead(store)
+        assert (letter.box, letter.error) == ("other", "ValueError")
 
 
 async def test_at_most_a_thousand_turns_run_ahead_of_a_full_disk_however_long_it_is_full() -> None:

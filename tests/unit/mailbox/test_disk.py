@@ -364,7 +364,36 @@ with view.snapshot():
     assert store._env.readers().count("\n") <= 2  # the heading and ourselves
 
 
-@pytest.mark.parametrize("name", ["data.mdb", "LOCK"])
+def test_tending_tells_once_of_a_reader_that_does_not_end(
+    store: DiskStore, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("callboard.mailbox.laggards.FAR_BEHIND", 20)
+    code = """
+import sys
+from callboard.mailbox.opening import view_disk
+with view_disk(sys.argv[1]).snapshot():
+    print("looking", flush=True)
+    sys.stdin.read()
+"""
+    command = [sys.executable, "-P", "-c", code, str(store.path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as reader:
+        assert reader.stdout is not None
+        assert reader.stdout.readline() == b"looking\n"
+        for number in range(21):
+            if number == 20:
+                store.tend()
+                assert not caplog.records
+            store.commit(batch(number, count=1))
+        store.tend()
+        store.tend()
+    (told,) = [record.getMessage() for record in caplog.records]
+    assert f"process {reader.pid} goes on looking at a commit" in told
+    assert "21 commits old" in told
+    store.tend()
+    assert len(caplog.records) == 1
+
+
+@pytest.mark.parametrize("name", ["data.mdb", "lock.mdb", "LOCK"])
 @pytest.mark.parametrize("replaced", [True, False])
 def test_tending_notices_that_a_file_was_taken_away(path: Path, name: str, replaced: bool) -> None:
     store = opened(path)

@@ -129,13 +129,11 @@ class Cell:
         """The batch that holds the last turn."""
         self.touched = 0
         """The last batch that writes anything of this cell."""
-        self.attempts_lsn = 0
+        self.attempts_lsn = self.weight = 0  # `weight`: bytes of mail in memory, about; see `window`
         self.phase = Phase.IDLE
         self.worker: Worker | None = None
         """The worker that owns the suspended turn."""
         self.used_at = 0.0
-        self.weight = 0
-        """Bytes of mail in memory, about; see `window`."""
 
     @property
     def state(self) -> bytes:

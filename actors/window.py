@@ -3,8 +3,8 @@
 A backlog of ten million messages must not fill the memory, whether it lies in one mailbox or in thousands.
 What is read from the disk is read when its turn comes, no more at a time than a visit or two can handle.
 What was sent a moment ago stays in memory for its turn, up to `WINDOW` messages of a mailbox, as long as
-all mailboxes together have no more than `BUDGET`; above that, they keep the first few, and the others are read
-back from the disk.
+all mailboxes together have no more than `BUDGET`; above that, they keep the first few, and the others are
+read back from the disk.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 PAGE = 4
 """Segments read at a time: a hundred small messages, of which few are left over when a visit ends."""
 BUDGET = 32 * 1024 * 1024
-"""Bytes of mail, about, that all mailboxes together may hold in memory before they let go of what can wait."""
+"""Bytes of mail, about, that all mailboxes together hold before they let go of what can wait."""
 KEPT = 32
 """Messages that a mailbox keeps in memory even then."""
 OVERHEAD = 400
@@ -42,7 +42,7 @@ class Window:
         """Bytes of mail in memory, about, as of when each mailbox was last written."""
 
     def settle(self, cells: Iterable[Cell]) -> None:
-        """Count what mailboxes hold whose batch is on disk, and have them let go of it if that is too much."""
+        """Count what mailboxes hold whose batch is on disk; have them let go of it if all hold too much."""
         for cell in cells:
             self._count(cell)
         if self.held > BUDGET:
@@ -113,7 +113,7 @@ class Window:
 
 
 def _weight(cell: Cell) -> int:
-    """About how many bytes of mail a mailbox holds: as if all were as large as the larger of first and last."""
+    """About how many bytes of mail a mailbox holds: as if all were as the larger of first and last."""
     mail = cell.mail
     return len(mail) * (OVERHEAD + max(mail[0].size, mail[-1].size)) if mail else 0
 

@@ -46,6 +46,7 @@ RATE = Unit(_count, "/s")
 MILLISECONDS = Unit(lambda seconds: f"{seconds * 1e3:.3g}", " ms")
 SECONDS = Unit(lambda seconds: f"{seconds:.3g}", " s")
 KIBIBYTES = Unit(lambda size: f"{size / 1024:.2f}", " KiB")
+MEGABYTES = Unit(lambda size: f"{size / 1e6:.3g}", " MB")
 TIMES = Unit(lambda value: f"{value:.3g}" if value >= 1 else f"{value:.2g}", "×")
 
 
@@ -71,6 +72,8 @@ class Row:
     targets: tuple[Target, ...] = ()
     unit: Unit = RATE
     less_is_better: bool = False
+    takes_minutes: bool = False
+    """Run only if it is named."""
 
 
 ROWS = (
@@ -125,6 +128,20 @@ ROWS = (
         (Target("raw.sync", None, None),), MILLISECONDS, less_is_better=True),
     Row("import", "`import callboard`, against its dependencies", "callboard.import_time",
         (Target("", 1.3, 1.1),), TIMES, less_is_better=True),
+    Row("scale-open", "1 M actors, 10 M messages in 1,000 mailboxes: open and first turn", "scale.open_wide",
+        (Target("", 1, 0.2),), SECONDS, less_is_better=True, takes_minutes=True),
+    Row("scale-open-deep", "10 M messages in one mailbox: open and first turn", "scale.open_deep",
+        (Target("", 1, 0.2),), SECONDS, less_is_better=True, takes_minutes=True),
+    Row("scale-memory", "1 M actors, 10 M messages: resident after the first turn", "scale.resident_wide",
+        (Target("", 200e6, 100e6),), MEGABYTES, less_is_better=True, takes_minutes=True),
+    Row("scale-drain", "drain of 10 M in 1,000 mailboxes", "scale.drain_wide",
+        (Target("callboard.tell", 0.3, 0.8), Target("callboard.tell_all", None, None)), takes_minutes=True),
+    Row("scale-drain-deep", "drain of 10 M in one mailbox", "scale.drain_deep",
+        (Target("callboard.tell", None, None),), takes_minutes=True),
+    Row("scale-wake", "actors woken, drawn from 1 M", "scale.wake",
+        (Target("", None, None),), takes_minutes=True),
+    Row("scale-ls", "`callboard ls` of 1 M", "scale.ls",
+        (Target("", None, None),), SECONDS, less_is_better=True, takes_minutes=True),
 )  # fmt: skip
 
 SLACK = 64
@@ -145,6 +162,8 @@ YARDSTICKS = {
     "raw.commits": "raw put + commit",
     "raw.sync": "fdatasync",
     "callboard.ask": "one caller",
+    "callboard.tell": "tell into an empty store",
+    "callboard.tell_all": "`tell_all` into one",
     "links.local": "without the hop",
     "links.local_small_batches": "without the hop",
     "links.local_single": "without the hop",
@@ -164,6 +183,14 @@ NOTES: Mapping[str, tuple[str, Unit]] = {
     "awake": ("awake", KIBIBYTES),
     "callboard": ("callboard", MILLISECONDS),
     "dependencies": ("dependencies", MILLISECONDS),
+    "opening": ("opening", SECONDS),
+    "taken": ("own memory taken", MEGABYTES),
+    "resident": ("resident", MEGABYTES),
+    "own": ("own memory", MEGABYTES),
+    "awake_rate": ("awake ones", RATE),
+    "sorted": ("sorted", SECONDS),
+    "peek": ("peek", SECONDS),
+    "show": ("show", SECONDS),
 }
 
 

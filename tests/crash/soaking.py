@@ -1,7 +1,7 @@
-"""A node under a steady load of everything, for as long as it is let; `test_sizes_hunt` starts it and kills it.
+"""A node under a steady load of everything, for as long as it is let; it is started and killed by a test.
 
-It says every second what it takes, as one line of JSON. All that it makes it also takes away again, so neither
-its memory nor its store may grow.
+It says every second what it takes, as one line of JSON. All that it makes it also takes away again, so
+neither its memory nor its store may grow.
 """
 
 from __future__ import annotations
@@ -96,21 +96,22 @@ async def make(node: Node, name: str) -> None:
     await node.spawn(Hand(), name=name)
 
 
+def taken(path: Path) -> dict[str, int]:
+    """Bytes of this process's own memory, and of the store's file."""
+    lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+    own = next(int(line.split()[1]) for line in lines if line.startswith("RssAnon:"))
+    return {"memory": own * 1024, "file": (path / "data.mdb").stat().st_size}
+
+
 async def tend(node: Node, path: Path, began: float) -> None:
     """Say how it goes, and drop the dead letters, as people do."""
     while True:
         await trio.sleep(1)
         await node.dead.drop(most=None, reason="*")
         now = node.statistics()
-        own = next(
-            int(line.split()[1])
-            for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines()
-            if line.startswith("RssAnon:")
-        )
         said = {
             "at": time.monotonic() - began,
-            "memory": own * 1024,
-            "file": (path / "data.mdb").stat().st_size,
+            **taken(path),
             "waiting": now.queued + now.scheduled,
             "handled": now.handled,
             "books": now.accepted
@@ -121,11 +122,13 @@ async def tend(node: Node, path: Path, began: float) -> None:
 
 async def main(path: Path, seconds: float) -> None:
     began = time.monotonic()
-    async with open_node(path, idle=2, keep_ids=timedelta(seconds=5), drain=5) as node:
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(tend, node, path, began)
-            await load(node, began + seconds)
-            nursery.cancel_scope.cancel()
+    async with (
+        open_node(path, idle=2, keep_ids=timedelta(seconds=5), drain=5) as node,
+        trio.open_nursery() as nursery,
+    ):
+        nursery.start_soon(tend, node, path, began)
+        await load(node, began + seconds)
+        nursery.cancel_scope.cancel()
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """An hour of everything, with kills: memory stays flat and the file bounded. And stores of real size.
 
-`CALLBOARD_SOAK_S` says how many seconds the soak takes, if not an hour; `CALLBOARD_SIZE` which share of a million
-actors and ten million messages, if not all.
+`CALLBOARD_SOAK_S` says how many seconds the soak takes, if not an hour; `CALLBOARD_SIZE` which share of a
+million actors and ten million messages, if not all.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ attempt is due, or the sweep that passivates idle actors.
 from __future__ import annotations
 
 import heapq
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import trio
@@ -15,11 +16,17 @@ from .cell import Cell, Phase
 from .timers import NEVER
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from .runtime import Runtime
 
+CROWD = 50_000
+"""While more mailboxes than this are in memory, those rest that nobody used for `CROWD_IDLE_S`."""
+CROWD_IDLE_S = 1.0
+SWEPT_AT_ONCE = 1000
+"""Mailboxes looked at in one go, so that a sweep through very many leaves room for turns."""
 SHORTEST_NAP_S = 1e-6
 """Less than this a clock in floating point cannot tell apart after some years."""
-
 LONGEST_ROUND_S = 60.0
 """How long a store is left alone at the most, however long actors stay."""
 
@@ -33,6 +40,11 @@ class Alarm:
         self._longest_nap_s = runtime.longest_nap_s
         self._retries: list[tuple[float, int, int, Cell]] = []
         self._woken = trio.Event()
+        self._sweep_at = runtime.clock() + min(idle_s, LONGEST_ROUND_S)
+        self._unswept: Iterator[Cell] = iter(())
+        """Those that the sweep under way has yet to look at."""
+        self._before = 0.0
+        """Who was not used since then rests."""
         self.waits_for_disk = False
         """A timer is due that is still on its way to the disk."""
 
@@ -54,18 +66,17 @@ class Alarm:
     async def run(self) -> None:
         """Ring as long as the node lives; a Ctrl-C must not leave a timer half fired."""
         runtime = self._runtime
-        next_sweep = runtime.clock() + min(self._idle_s, LONGEST_ROUND_S)
         while runtime.failure is None:
             self._woken = trio.Event()
             more = self._ring()
-            if runtime.clock() >= next_sweep:
-                self.sweep()
+            if runtime.clock() >= self._next_sweep():
+                self._begin_sweep()
                 runtime.tend_store()
-                next_sweep = runtime.clock() + min(max(self._idle_s / 2, 0.01), LONGEST_ROUND_S)
+            more |= self._sweep_some()
             if more:
                 await trio.lowlevel.checkpoint()
                 continue
-            with trio.move_on_at(min(self._wake_at(), next_sweep if self._has_rounds() else float("inf"))):
+            with trio.move_on_at(min(self._wake_at(), self._next_sweep())):
                 await self._woken.wait()
 
     def _ring(self) -> bool:
@@ -83,10 +94,6 @@ class Alarm:
         runtime.workers.wake()
         return more
 
-    def _has_rounds(self) -> bool:
-        """Whether somebody is awake who could rest, or a real store wants to be tended."""
-        return bool(self._runtime.cells.by_name) or self._longest_nap_s < float("inf")
-
     def _wake_at(self) -> float:
         """When something is due again, by trio's clock."""
         runtime = self._runtime
@@ -101,10 +108,27 @@ class Alarm:
         nap_s = min(max(left_s, SHORTEST_NAP_S), self._longest_nap_s)
         return min(retry_at, runtime.clock() + nap_s)
 
-    def sweep(self) -> None:
-        """Passivate the actors that have been idle for long enough."""
-        runtime = self._runtime
-        before = runtime.clock() - self._idle_s
-        for cell in list(runtime.cells.by_name.values()):
-            if cell.used_at <= before:
-                runtime.lives.let_rest(cell)
+    # Rounds: who was idle for long enough rests.
+
+    def _next_sweep(self) -> float:
+        """When the next round is, by trio's clock: soon in a crowd, never where nobody could rest."""
+        awake = len(self._runtime.cells.by_name)
+        if not awake and self._longest_nap_s == float("inf"):
+            return float("inf")
+        return min(self._sweep_at, self._before + 2 * CROWD_IDLE_S) if awake > CROWD else self._sweep_at
+
+    def _begin_sweep(self) -> None:
+        """Look at all that are awake, from now on."""
+        now, cells = self._runtime.clock(), self._runtime.cells.by_name
+        idle_s = min(self._idle_s, CROWD_IDLE_S) if len(cells) > CROWD else self._idle_s
+        self._before = now - idle_s
+        self._sweep_at = now + min(max(self._idle_s / 2, 0.01), LONGEST_ROUND_S)
+        self._unswept = iter(list(cells.values()))
+
+    def _sweep_some(self) -> bool:
+        """Passivate those of the next few that were idle for long enough; True if there are more."""
+        some = list(islice(self._unswept, SWEPT_AT_ONCE))
+        for cell in some:
+            if cell.used_at <= self._before and cell.phase is not Phase.GONE:
+                self._runtime.lives.let_rest(cell)
+        return len(some) == SWEPT_AT_ONCE

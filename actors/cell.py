@@ -79,6 +79,7 @@ class Cell:
         "touched",
         "type",
         "used_at",
+        "weight",
         "worker",
     )
 
@@ -122,13 +123,13 @@ class Cell:
         self.known = record.head
         """Sequence after the last known segment."""
         self.fresh: list[Mail] = []
-        self.segments: deque[tuple[int, int]] = deque()
+        self.segments: list[tuple[int, int]] = []  # an empty deque takes 600 bytes
         """Known segments on disk: (first sequence, sequence after the last)."""
         self.lsn = 0
         """The batch that holds the last turn."""
         self.touched = 0
         """The last batch that writes anything of this cell."""
-        self.attempts_lsn = 0
+        self.attempts_lsn = self.weight = 0  # `weight`: bytes of mail in memory, about; see `window`
         self.phase = Phase.IDLE
         self.worker: Worker | None = None
         """The worker that owns the suspended turn."""

@@ -22,6 +22,7 @@ from ..mailbox.records import (
     unseal,
 )
 from ..mailbox.store import Table
+from .alarm import CROWD
 from .cell import WINDOW, Cell, Phase
 from .window import Window
 
@@ -125,8 +126,8 @@ class Cells:
         return cell
 
     def _add(self, cell: Cell) -> None:
-        if not self.by_name:
-            self._runtime.wake_alarm()  # from now on there is somebody who may rest
+        if not self.by_name or len(self.by_name) == CROWD:
+            self._runtime.wake_alarm()  # from now on there is somebody who may rest, or many who should
         self.by_name[cell.name] = cell
 
     # Living and dying.
@@ -174,6 +175,7 @@ class Cells:
         ledger = self._ledger
         cell.phase = Phase.GONE
         del self.by_name[cell.name]
+        self.window.leave(cell)
         ledger.write(Table.NAMES, name_key(cell.name), None)
         # The cell may stand in the open batch already; sealing skips it because it is
         # gone, so all that it still has on disk is deleted here.
@@ -246,4 +248,5 @@ class Cells:
         cell.phase = Phase.GONE
         cell.actor = None
         del self.by_name[cell.name]
+        self.window.leave(cell)
         return True

@@ -66,7 +66,7 @@ class Ledger:
         *,
         now_ns: Callable[[], int],
         clock: Callable[[], float],
-        on_durable: Callable[[], None],
+        on_durable: Callable[[Batch], None],
         on_trouble: Callable[[BaseException], None],
         probe: Probe | None = None,
         most_bytes: int = MAX_BYTES_AHEAD,
@@ -264,7 +264,7 @@ class Ledger:
             leave()
         if batch.on_disk is not None:
             batch.on_disk.set()
-        self._on_durable()
+        self._on_durable(batch)
 
     # Sealing: from cells and records to plain data.
 

@@ -53,6 +53,7 @@ from .workers import Workers
 
 if TYPE_CHECKING:
     from ..mailbox.writer import Writer
+    from .batch import Batch
     from .retry import Decision, Retry
     from .types import Types
     from .world import Habits, World
@@ -166,7 +167,8 @@ class Runtime:
         assert self._nursery is not None
         return self._nursery
 
-    def _on_durable(self) -> None:
+    def _on_durable(self, batch: Batch) -> None:
+        self.cells.window.settle(batch.cells)
         self.room.on_durable()
         self.intake.reconsider()
         if self.alarm.waits_for_disk:

@@ -35,11 +35,16 @@ def seal_cell(cell: Cell, boxes: Changes, mail: Changes, states: Changes, read: 
         cell.state_touched = False
         states[key] = seal(state) if cell.type else None
     segments, head = cell.segments, cell.head
-    while segments and segments[0][1] <= head:
-        first = segments.popleft()[0]
+    done = 0
+    for first, end in segments:
+        if end > head:
+            break
+        done += 1
         mail[pair_key(cell.box, first)] = None
         if first == cell.last:
             cell.last = -1
+    if done:
+        del segments[:done]
     if cell.fresh:
         _seal_fresh(cell, mail, read, bodies)
     boxes[key] = seal(_encode(cell.record()))

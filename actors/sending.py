@@ -9,9 +9,11 @@ from ..mailbox.envelope import INLINE, MAX_BODY
 from ..mailbox.errors import Undecodable
 from .burying import bury
 from .cell import Cell, Phase
+from .current import TURN
 from .durations import Seconds, in_seconds
 from .errors import MessageTooLarge
 from .handler import Factory
+from .load import look_soon
 from .mail import Cause, Mail, size_of
 from .marks import is_text
 from .message import Message
@@ -55,6 +57,7 @@ class Sending:
         if size > INLINE:
             size = len(message.body())
             check_size(message, size)
+            look_soon(TURN.get())
         mail = Mail(self._ledger.next_number(), message, cause, flags, extra, size=size)
         if size > INLINE and (body := self._ledger.bodies.laid.pop(id(message), None)) is not None:
             self._ledger.bodies.attach(mail, body)

@@ -19,7 +19,7 @@ from ..mailbox.identity import COUNT_BITS
 from .addresses import split
 from .callback import resolve_callback
 from .durations import Seconds
-from .errors import NotInTurn, TurnOver
+from .load import STEP, look
 from .mail import Cause, Mail
 from .marks import check_same
 from .ref import ActorRef
@@ -51,6 +51,10 @@ class Turn(msgspec.Struct, eq=False):
     """The node that runs this turn."""
     effects: list[Effect] = []
     """What the turn will do once its handler has returned."""
+    look_at: int = STEP
+    """When there are so many effects, it is looked at whether that is too much (`load`)."""
+    looked: int = 0
+    bytes: int = 0
     claimed: dict[tuple[str, str], Message[Any, Any]] | None = None
     """Ids this turn has given, by receiver and id."""
     over: bool = False
@@ -227,7 +231,7 @@ class Turn(msgspec.Struct, eq=False):
 
     def stage(self, ref: ActorRef[Any], message: Message[Any, Any]) -> None:
         """Stage a message to an actor of this node; what a bare `await ref.tell(message)` does in a turn."""
-        if self.over or self.starting:
+        if self.over or self.starting or len(self.effects) >= self.look_at:
             self.check_open()
         self.effects.append(self._runtime.sending.staged(ref, message, self._cause or self.cause))
 
@@ -283,18 +287,10 @@ class Turn(msgspec.Struct, eq=False):
         await self._runtime.wait_settled(self.cell, self.mail)
 
     def check_open(self) -> None:
-        """Refuse what a turn cannot do before or after its handler.
+        """Refuse what a turn cannot do before or after its handler, or no more of.
 
         Raises:
-            TurnOver, NotInTurn
+            TurnOver, NotInTurn, Overloaded
         """
-        if self.over:
-            raise TurnOver(
-                f"the turn of {self.mail.show()} at {self.cell.name!r} is over, and with it all it could do: "
-                "wait for a task inside the handler that started it, or send from outside a turn"
-            )
-        if self.starting:
-            raise NotInTurn(
-                f"started() of {self.cell.name!r} handles no message, so it can send nothing: "
-                "it prepares transient fields only; send from a handler"
-            )
+        if self.over or self.starting or len(self.effects) >= self.look_at:
+            look(self)

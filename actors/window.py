@@ -1,4 +1,11 @@
-"""Window: the part of a long mailbox that is in memory, and how the rest is read into it."""
+"""Window: the part of a long mailbox that is in memory, and how the rest is read into it.
+
+A backlog of ten million messages must not fill the memory, whether it lies in one mailbox or in thousands.
+What is read from the disk is read when its turn comes, no more at a time than a visit or two can handle.
+What was sent a moment ago stays in memory for its turn, up to `WINDOW` messages of a mailbox, as long as
+all mailboxes together have no more than `BUDGET`; above that, they keep the first few, and the others are
+read back from the disk.
+"""
 
 from __future__ import annotations
 
@@ -8,14 +15,22 @@ from ..mailbox.envelope import open_envelope
 from ..mailbox.errors import Undecodable
 from ..mailbox.records import open_pair, open_segment, pair_key
 from ..mailbox.store import Table
-from .cell import WINDOW, Cell
+from .cell import WINDOW, Cell, Phase
 from .mail import Mail, damaged, from_envelope
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from .ledger import Ledger
 
-PAGE = 64
-"""Segments read at a time."""
+PAGE = 4
+"""Segments read at a time: a hundred small messages, of which few are left over when a visit ends."""
+BUDGET = 32 * 1024 * 1024
+"""Bytes of mail, about, that all mailboxes together hold before they let go of what can wait."""
+KEPT = 32
+"""Messages that a mailbox keeps in memory even then."""
+OVERHEAD = 400
+"""Bytes that a message takes in memory beside its body, about."""
 
 
 class Window:
@@ -23,6 +38,29 @@ class Window:
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
+        self.held = 0
+        """Bytes of mail in memory, about, as of when each mailbox was last written."""
+
+    def settle(self, cells: Iterable[Cell]) -> None:
+        """Count what mailboxes hold whose batch is on disk; have them let go of it if all hold too much."""
+        for cell in cells:
+            self._count(cell)
+        if self.held > BUDGET:
+            for cell in cells:
+                if len(cell.mail) > KEPT:
+                    _shorten(cell)
+                    self._count(cell)
+
+    def leave(self, cell: Cell) -> None:
+        """A mailbox has left memory."""
+        self.held -= cell.weight
+        cell.weight = 0
+
+    def _count(self, cell: Cell) -> None:
+        weight = _weight(cell)
+        if weight != cell.weight and cell.phase is not Phase.GONE:
+            self.held += weight - cell.weight
+            cell.weight = weight
 
     def refill(self, cell: Cell) -> bool:
         """Read more of a mailbox into memory; False if what is next is not on disk yet."""
@@ -37,8 +75,6 @@ class Window:
             rows = self._ledger.store.scan(Table.MAIL, lower, pair_key(cell.box + 1, 0), limit=PAGE)
             for key, value in rows:
                 self._take_segment(cell, open_pair(key)[1], value)
-                if len(cell.mail) >= WINDOW:
-                    break
             if cell.mail or len(rows) < PAGE:
                 break
             lower = rows[-1][0] + b"\0"
@@ -74,6 +110,20 @@ class Window:
             # each of them is said to be, as a dead letter, rather than passed over.
             _append(cell, [damaged(None) for _ in range(first - cell.loaded)])
         _append(cell, [_read(raw, value) for raw in raws[max(0, cell.loaded - first) :]])
+
+
+def _weight(cell: Cell) -> int:
+    """About how many bytes of mail a mailbox holds: as if all were as the larger of first and last."""
+    mail = cell.mail
+    return len(mail) * (OVERHEAD + max(mail[0].size, mail[-1].size)) if mail else 0
+
+
+def _shorten(cell: Cell) -> None:
+    """Let go of all but the first messages; the disk has them, or the batch that is open will bring them."""
+    mail = cell.mail
+    cell.loaded -= len(mail) - KEPT
+    while len(mail) > KEPT:
+        mail.pop()
 
 
 def _append(cell: Cell, mails: list[Mail]) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 import attrs
-from units import COUNT, KIBIBYTES, MILLISECONDS, RATE, SECONDS, TIMES, Unit
+from units import COUNT, KIBIBYTES, MEGABYTES, MILLISECONDS, RATE, SECONDS, TIMES, Unit
 
 
 @attrs.frozen
@@ -28,6 +28,8 @@ class Row:
     targets: tuple[Target, ...] = ()
     unit: Unit = RATE
     less_is_better: bool = False
+    takes_minutes: bool = False
+    """Run only if it is named."""
 
 
 def _beside(measure: str) -> tuple[Target, ...]:
@@ -140,9 +142,25 @@ ROWS = (
         NEIGHBOUR, MILLISECONDS, less_is_better=True),
     Row("import", "`import callboard`, against its dependencies", "callboard.import_time",
         (Target("", 1.3, 1.1),), TIMES, less_is_better=True),
+    Row("scale-open", "1 M actors, 10 M messages in 1,000 mailboxes: open and first turn", "scale.open_wide",
+        (Target("", 1, 0.2),), SECONDS, less_is_better=True, takes_minutes=True),
+    Row("scale-open-deep", "10 M messages in one mailbox: open and first turn", "scale.open_deep",
+        (Target("", 1, 0.2),), SECONDS, less_is_better=True, takes_minutes=True),
+    Row("scale-memory", "1 M actors, 10 M messages: resident after the first turn", "scale.resident_wide",
+        (Target("", 200e6, 100e6),), MEGABYTES, less_is_better=True, takes_minutes=True),
+    Row("scale-drain", "drain of 10 M in 1,000 mailboxes", "scale.drain_wide",
+        (Target("callboard.tell", 0.3, 0.8), Target("callboard.tell_all", None, None)), takes_minutes=True),
+    Row("scale-drain-deep", "drain of 10 M in one mailbox", "scale.drain_deep",
+        (Target("callboard.tell", None, None),), takes_minutes=True),
+    Row("scale-wake", "actors woken, drawn from 1 M", "scale.wake",
+        (Target("", None, None),), takes_minutes=True),
+    Row("scale-ls", "`callboard ls` of 1 M", "scale.ls",
+        (Target("", None, None),), SECONDS, less_is_better=True, takes_minutes=True),
 )  # fmt: skip
 
 YARDSTICKS = {
+    "callboard.tell": "tell into an empty store",
+    "callboard.tell_all": "`tell_all` into one",
     "pykka.tell": "Pykka",
     "pykka.fan_in": "Pykka",
     "pykka.ping_pong": "Pykka",
@@ -182,6 +200,13 @@ YARDSTICKS = {
 }
 
 NOTES: Mapping[str, tuple[str, Unit]] = {
+    "opening": ("opening", SECONDS),
+    "taken": ("own memory taken", MEGABYTES),
+    "resident": ("resident", MEGABYTES),
+    "own": ("own memory", MEGABYTES),
+    "sorted": ("sorted", SECONDS),
+    "peek": ("peek", SECONDS),
+    "show": ("show", SECONDS),
     "p50": ("p50", MILLISECONDS),
     "p99": ("p99", MILLISECONDS),
     "p999": ("p99.9", MILLISECONDS),

@@ -44,9 +44,12 @@ MODULES = {
     "savina": "savina",
     "latency": "latency",
     "neighbours": "neighbours",
+    "scale": "scale",
 }
 LIMIT_S = 300
 """What takes longer has lost a message, and would wait for it for ever."""
+FILLING_S = 3600
+"""The same for what may have to fill a store first."""
 APART = {"callboard.import_time": "imports"}
 """What lies in a file of its own."""
 
@@ -57,7 +60,7 @@ def measure(series: str, sizes: Sizes, folder: Path) -> Measured:
     module = importlib.import_module(APART.get(series, MODULES[whose]))  # NotHere without what it measures
     if "one core" in whose:
         use_one_core()
-    faulthandler.dump_traceback_later(LIMIT_S, exit=True)
+    faulthandler.dump_traceback_later(FILLING_S if whose == "scale" else LIMIT_S, exit=True)
     try:
         found: Measured = getattr(module, name)(sizes, folder)
     finally:
@@ -133,7 +136,11 @@ def arguments() -> argparse.Namespace:
         prog="benchmarks/run.py", description=__doc__, epilog=f"Measures: {', '.join(names)}."
     )
     parser.add_argument(
-        "--only", nargs="+", choices=names, metavar="NAME", help="of the measures; by default all"
+        "--only",
+        nargs="+",
+        choices=names,
+        metavar="NAME",
+        help="of the measures; by default all but scale-…, which take minutes",
     )
     parser.add_argument("--rounds", type=int, default=5, help="of which the median is shown; by default 5")
     parser.add_argument("--json", nargs="?", const="-", metavar="FILE", help="every number of every round")
@@ -153,7 +160,7 @@ def main() -> None:
         raise SystemExit(
             f"{options.dir} lies in memory ({kind}), where nothing is synced: give --dir on a disk"
         )
-    rows = [row for row in ROWS if not options.only or row.name in options.only]
+    rows = [row for row in ROWS if (row.name in options.only if options.only else not row.takes_minutes)]
     if options.plot and not any(row.name in PLOTTED for row in rows):
         raise SystemExit(f"--plot draws {', '.join(PLOTTED)}, and none of them is measured")
     sizes = QUICK if options.quick else FULL
@@ -165,7 +172,8 @@ def main() -> None:
     known["fdatasync of 4 KiB"] = f"p50 {disk['value'] * 1e3:.3g} ms, p99 {disk['p99'] * 1e3:.3g} ms"
     summary = ", ".join(f"{name} {value}" for name, value in known.items())
     say(summary)
-    results = run(rows, options.rounds, sizes, options.dir)
+    with tempfile.TemporaryDirectory(dir=options.dir) as place:
+        results = run(rows, options.rounds, sizes, Path(place))
     report = {"facts": known, "sizes": attrs.asdict(sizes), "rounds": options.rounds, "series": results}
     if options.plot:
         Path(options.plot).write_text(draw(results), encoding="utf-8")

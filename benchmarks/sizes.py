@@ -63,6 +63,16 @@ class Sizes:
     """Simulated runs, and drawn plans."""
     imports: int = 7
     """Processes that import us, of which the quickest counts."""
+    many_actors: int = 1_000_000
+    """Actors in a store that is filled before it is measured."""
+    many_boxes: int = 1000
+    """Mailboxes among which the backlog is dealt out, if not all of it lies in one."""
+    many_messages: int = 10_000_000
+    """Messages of the backlog."""
+    woken: int = 20_000
+    """Actors woken from among the many."""
+    drain_s: float = 15
+    """Seconds for which the backlog is drained."""
 
 
 FULL = Sizes()
@@ -87,6 +97,11 @@ QUICK = Sizes(
     restarts=50,
     simulations=20,
     imports=1,
+    many_actors=2000,
+    many_boxes=20,
+    many_messages=20_000,
+    woken=500,
+    drain_s=0.2,
 )
 
 

@@ -67,7 +67,7 @@ async def open_node(
         types: the actor classes to use; by default all imported subclasses of `Actor`.
         speculation: whether turns may run ahead of the disk (G6); results are equal.
         drain: seconds that turns in hand, and mail for other nodes, may take when the node closes.
-        idle: seconds after which an idle actor leaves memory.
+        idle: seconds after which an idle actor leaves memory; one second while more than 50,000 are awake.
         park: seconds that mail of a mailbox without an actor waits; None for ever.
         keep_ids: seconds that an `id=` and its reply are kept.
         quota: bytes the store shall hold; senders outside wait while it holds three quarters of that (G13).

@@ -23,6 +23,8 @@ log = logging.getLogger("callboard.actor")
 
 WOKEN_AT_ONCE = 200
 """Mailboxes with old mail that are made active in one go."""
+WOKEN_AT_FIRST = 10
+"""The same of the very first, whose turns need not wait until a cold disk has found all the others."""
 READY_ENOUGH = 500
 """No more are woken while this many are ready, so that memory stays bounded."""
 ACTIVE_ENOUGH = 20_000
@@ -48,9 +50,9 @@ class Lives:
     async def wake_backlog(self) -> None:
         """Make the mailboxes active in which mail from before waits, some at a time."""
         runtime = self._runtime
-        start = b""
+        start, some = b"", WOKEN_AT_FIRST
         while True:
-            prefixes = runtime.store.prefixes(Table.MAIL, 8, start, WOKEN_AT_ONCE)
+            prefixes = runtime.store.prefixes(Table.MAIL, 8, start, some)
             if not prefixes:
                 self.waking -= 1
                 runtime.workers.wake()
@@ -58,7 +60,7 @@ class Lives:
             for prefix in prefixes:
                 self._wake(open_key(prefix))
             runtime.workers.wake()
-            start = (open_key(prefixes[-1]) + 1).to_bytes(8, "big")
+            start, some = (open_key(prefixes[-1]) + 1).to_bytes(8, "big"), WOKEN_AT_ONCE
             await self._until_wanted()
 
     def wake_again(self) -> None:

@@ -12,7 +12,6 @@ import attrs
 
 from .store import Table
 
-
 FAR_BEHIND: Final = 10_000
 """Commits by which a reader may be behind; pages that were freed since cannot be used again."""
 

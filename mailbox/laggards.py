@@ -1,7 +1,7 @@
 """Laggards: processes that go on looking at one old commit of a store, and make its file grow.
 
-No page that such a commit needs is used again, nor any that was freed since. A tool that hangs in the middle of
-a look costs nobody anything but that room, which is why it is told and not ended.
+No page that such a commit needs is used again, nor any that was freed since. A tool that hangs in the middle
+of a look costs nobody anything but that room, which is why it is told and not ended.
 """
 
 import logging
@@ -30,8 +30,8 @@ class Laggards:
         }
         for pid in sorted(behind.keys() - self._told):
             _log.warning(
-                "process %d goes on looking at a commit of %s that is %d commits old: the file grows until it "
-                "stops, and does not shrink by itself; end that process",
+                "process %d goes on looking at a commit of %s that is %d commits old: the file grows until "
+                "it stops, and does not shrink by itself; end that process",
                 pid,
                 self._path,
                 behind[pid],

@@ -86,8 +86,8 @@ def check_format(value: bytes | None, where: str) -> None:
     if value is None:
         raise NotAStore(
             f"{where} is an LMDB database of another program: it has no callboard format record. Nothing was "
-            "changed: give the store a directory of its own. If it is a copy of a store, it was torn, since it "
-            "was made with cp under a running node: use callboard store backup"
+            "changed: give the store a directory of its own. If it is a copy of a store, it was torn, since "
+            "it was made with cp under a running node: use callboard store backup"
         )
     try:
         found = unpack_number(value)

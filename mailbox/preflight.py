@@ -169,7 +169,7 @@ def sync_directory(path: Path) -> None:
 
 
 def lmdb_files(path: Path) -> tuple[list[Path], list[os.stat_result]]:
-    """The files that LMDB has open, and which they are: it goes on with them whatever becomes of their names."""
+    """The files that LMDB has open, and which they are: it goes on with them under any name."""
     found = [file for file in (path / DATA, path / LMDB_LOCK) if file.exists()]
     return found, [file.stat() for file in found]
 

@@ -36,7 +36,7 @@ def record_making(place: Path, log: Path, killed: Sequence[int] = ()) -> None:
     Args:
         place: where, empty.
         log: what strace says.
-        killed: in openings before that, which sync of a directory is not done but ends the process by SIGKILL.
+        killed: in openings before that, which sync of a directory ends the process by SIGKILL instead.
     """
     code = (
         "import os, signal, sys\nfrom callboard.mailbox import opening, preflight\n"

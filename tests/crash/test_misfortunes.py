@@ -1,10 +1,10 @@
-"""What people and machines do to a store under its running node, with real processes and real file systems."""
+"""What people and machines do to a store under its running node, with real processes and file systems."""
 
 import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from subprocess import PIPE
@@ -47,7 +47,7 @@ async def test_a_node_ends_when_one_of_its_files_is_renamed_or_replaced_and_what
     tmp_path: Path, name: str, replaced: bool
 ) -> None:
     store = tmp_path / "store"
-    with pytest.raises(StoreFailed, match="somebody removed or replaced files"), trio.fail_after(10):
+    with pytest.raises(StoreFailed, match="somebody removed or replaced"), trio.fail_after(10):  # noqa: PT012
         async with open_node(store, types=[Jar], idle=0.05) as node:
             jar = await node.spawn(Jar(), name="jar")
             (store / name).rename(tmp_path / "old")
@@ -121,11 +121,11 @@ async def test_a_reader_that_does_not_end_is_told_and_once_it_is_killed_the_file
         await node.spawn(Jar(), name="jar")
         before = await work(node, 1, 100)
         command = [sys.executable, "-P", "-c", READER, str(tmp_path / "s")]
-        with subprocess.Popen(command, stdin=PIPE, stdout=PIPE) as reader:
+        with subprocess.Popen(command, stdin=PIPE, stdout=PIPE) as reader:  # noqa: ASYNC220 - it is short
             assert reader.stdout is not None
             assert reader.stdout.readline() == b"looking\n"
             grown = await work(node, 100, 400)
-            while "goes on looking" not in caplog.text:
+            while "goes on looking" not in caplog.text:  # noqa: ASYNC110 - a log tells nobody
                 await trio.sleep(0.01)
             assert told(tmp_path / "s", "doctor", "--quick")[0] == 0
             reader.kill()
@@ -152,7 +152,7 @@ def mounted(place: Path, *options: str) -> Generator[Path]:
 
 
 @pytest.fixture
-def image(tmp_path: Path) -> Iterator[Path]:
+def image(tmp_path: Path) -> Path:
     """The image of a disk with a file system of its own."""
     file = tmp_path / "image"
     with file.open("wb") as made:
@@ -160,7 +160,7 @@ def image(tmp_path: Path) -> Iterator[Path]:
     if shutil.which("mkfs.ext4") is None:
         pytest.xfail("no mkfs.ext4 here")
     subprocess.run(["mkfs.ext4", "-q", file], check=True)
-    yield file
+    return file
 
 
 def test_a_file_system_that_becomes_read_only_ends_the_node_and_keeps_what_was_acknowledged(
@@ -170,7 +170,7 @@ def test_a_file_system_that_becomes_read_only_ends_the_node_and_keeps_what_was_a
         store = disk / "store"
         with running(store, size=500, paused=True) as child:
             child.until(100)
-            # As after an error of the disk, with errors=remount-ro: a polite remount is refused while files are open.
+            # As after an error of the disk: a polite remount is refused while files are open.
             subprocess.run(["mount", "-o", "remount,abort", disk], check=True)
             code, said = child.ended()
         assert code == 1, said
@@ -204,7 +204,10 @@ async def test_a_store_on_an_overlay_is_warned_of_and_works(
 async def test_a_node_is_not_started_on_a_network_file_system_and_leaves_nothing_there(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("callboard.mailbox.preflight.file_system", lambda *_: "nfs4")
-    with pytest.raises(StoreUnavailable, match="network file system .nfs4.*Use a local disk"):
+    def everywhere(*_: object) -> str:
+        return "nfs4"
+
+    monkeypatch.setattr("callboard.mailbox.preflight.file_system", everywhere)
+    with pytest.raises(StoreUnavailable, match=r"network file system .nfs4.*Use a local disk"):
         await heard_in(tmp_path / "new/store")
-    assert list(tmp_path.iterdir()) == []
+    assert list(tmp_path.iterdir()) == []  # noqa: ASYNC240 - for a look

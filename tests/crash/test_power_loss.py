@@ -148,7 +148,7 @@ def test_a_store_in_new_directories_is_there_once_anybody_was_told(
 ) -> None:
     """Only the last directory above it had been synced, so the store could be gone with the others.
 
-    So it could when the process that made a name was killed before its sync, since no later opening synced it.
+    So it could when the process that made a name was killed before its sync: no later opening synced it.
     """
     (root := tmp_path / "root").mkdir()
     record_making(root, tmp_path / "log", killed)

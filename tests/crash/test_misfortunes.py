@@ -204,7 +204,10 @@ async def test_a_store_on_an_overlay_is_warned_of_and_works(
 async def test_a_node_is_not_started_on_a_network_file_system_and_leaves_nothing_there(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("callboard.mailbox.preflight.file_system", lambda *_: "nfs4")
+    def everywhere(*_: object) -> str:
+        return "nfs4"
+
+    monkeypatch.setattr("callboard.mailbox.preflight.file_system", everywhere)
     with pytest.raises(StoreUnavailable, match=r"network file system .nfs4.*Use a local disk"):
         await heard_in(tmp_path / "new/store")
     assert list(tmp_path.iterdir()) == []  # noqa: ASYNC240 - for a look

@@ -123,7 +123,7 @@ async def tend(node: Node, path: Path, began: float) -> None:
 async def main(path: Path, seconds: float) -> None:
     began = time.monotonic()
     async with (
-        open_node(path, idle=2, keep_ids=timedelta(seconds=5), drain=5) as node,
+        open_node(path, idle=2, park=5, keep_ids=timedelta(seconds=5), drain=5) as node,
         trio.open_nursery() as nursery,
     ):
         nursery.start_soon(tend, node, path, began)

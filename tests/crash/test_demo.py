@@ -16,7 +16,7 @@ pytestmark = pytest.mark.slow
 
 DEMO = [sys.executable, "-P", "-m", "callboard", "demo", "crash"]
 KILL = re.compile(
-    r"kill -9 (\d+) after ([\d,]+) bookings; on disk: ([\d,]+) in accounts, ([\d,-]+) under way"
+    r"kill -9 (\d+) after ([\d,]+) bookings; on disk: ([\d,-]+) in accounts, ([\d,-]+) under way"
 )
 ROOT = Path(__file__).parents[2]
 
@@ -38,7 +38,7 @@ def is_alive(pid: int) -> bool:
 
 def normal(text: str) -> list[str]:
     """Lines without the numbers that are up to the machine."""
-    return [re.sub(r"(?<!\d)\d[\d,]*", "N", line) if "kill -9" in line or "process" in line else line
+    return [re.sub(r"(?<!\d)-?\d[\d,]*", "N", line) if "kill -9" in line or "process" in line else line
             for line in text.splitlines()]  # fmt: skip
 
 

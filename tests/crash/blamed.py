@@ -20,6 +20,8 @@ from callboard.actors.world import Habits
 from callboard.cluster.opening import open_store, real_world, run_runtime
 from callboard.mailbox import inhand
 
+from .memory_limit import GROUP, use_up
+
 BOOT = "import sys; sys.path.append(sys.argv[1]); from tests.crash import blamed; blamed.main()"
 GRACE_S = 0.2
 """A step as long as this is a slow one in these programs, seconds."""
@@ -74,7 +76,10 @@ def end_or_stand(how: str) -> None:
     if how == "segfault":
         ctypes.string_at(0)
     if how == "kill":
-        os.kill(os.getpid(), signal.SIGKILL)  # what the kernel does when memory is used up
+        os.kill(os.getpid(), signal.SIGKILL)
+    if how == "memory":
+        use_up(Path(os.environ[GROUP]))
+        os._exit(3)  # nobody killed it
     say("in hand")
     if how == "sleep":
         time.sleep(60)

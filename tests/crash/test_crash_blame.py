@@ -16,6 +16,7 @@ from callboard.mailbox.suspects import Suspect, read_suspects
 
 from .blamed import BOOT, GRACE_S, OTHERS
 from .killing import ROOT
+from .memory_limit import GROUP, limited
 
 pytestmark = pytest.mark.slow
 PATIENCE_S = 30
@@ -103,6 +104,21 @@ def test_a_message_dies_after_three_crashes_alone_and_nobody_else_is_blamed(tmp_
     assert programs.suspects() == []
     assert programs.done("poison") == 1
     assert [programs.done(other) for other in OTHERS] == [1] * len(OTHERS)
+
+
+def test_a_message_that_uses_up_the_memory_dies_after_three_crashes_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with limited() as group:
+        if group is None:
+            pytest.skip("no control group can be made here, in which memory is scarce")
+        monkeypatch.setenv(GROUP, str(group))
+        programs = Programs(tmp_path, "memory")
+        assert programs.run() == -9, "the kernel kills with SIGKILL"
+        assert programs.crashes() == 3
+        assert programs.dead() == ["crashed"]
+        assert programs.done("poison") == 1
+        assert [programs.done(other) for other in OTHERS] == [1] * len(OTHERS)
 
 
 def test_a_poison_that_never_reached_the_disk_is_found_by_letting_nothing_run_ahead(tmp_path: Path) -> None:

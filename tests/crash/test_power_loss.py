@@ -67,14 +67,22 @@ def lives(
     failed = request.session.testsfailed
     yield recorded(place, seed=1)
     if request.session.testsfailed == failed:
-        (place / "log").unlink()
+        for log in place.glob("log*"):
+            log.unlink()
 
 
 def recorded(place: Path, seed: int, seconds: float = 0.3) -> Recorded:
     """Record three lives below a directory."""
-    (root := place / "root").mkdir()
-    record_lives(root, log := place / "log", seed=seed, seconds=seconds)
-    return Recorded(log, root, read_steps(log, root))
+    for attempt in range(5):
+        (root := place / f"root{attempt}").mkdir()
+        record_lives(root, log := place / f"log{attempt}", seed=seed, seconds=seconds)
+        try:
+            return Recorded(log, root, read_steps(log, root))
+        except AssertionError as error:
+            # Two threads were caught in calls whose order no log can tell: record it once more.
+            if "which was first" not in str(error) or attempt == 4:
+                raise
+    raise AssertionError
 
 
 def test_a_hundred_power_losses_lose_double_and_tear_nothing(lives: Recorded, images: Path) -> None:

@@ -13,7 +13,7 @@ from .test_examples import EXAMPLES, shown
 
 pytestmark = pytest.mark.slow
 
-COMMAND = [sys.executable, "-P", str(EXAMPLES / "orders")]
+COMMAND = [sys.executable, "-P", str(EXAMPLES / "orders.py")]
 
 
 def dayless(text: str) -> list[str]:
@@ -39,7 +39,7 @@ def test_killed_after_the_first_parcel_it_goes_on_and_prints_what_its_page_shows
 
 def test_every_order_is_shipped_or_undone_through_weeks_of_faults() -> None:
     """By the example's own test, run as its page says."""
-    arguments = ["--hypothesis-profile=callboard-dev", "examples/orders"]
+    arguments = ["--hypothesis-profile=callboard-dev", "examples/test_orders.py"]
     assert f"pytest {' '.join(arguments)}\n" in (EXAMPLES / "README.md").read_text(encoding="utf-8")
     command = [sys.executable, "-P", "-m", "pytest", "-p", "no:cacheprovider", *arguments]
     done = subprocess.run(

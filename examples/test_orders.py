@@ -1,4 +1,4 @@
-"""A week of orders, in virtual time, under all faults: `pytest examples/orders`."""
+"""A week of orders, in virtual time, under all faults: `pytest examples/test_orders.py`."""
 
 from datetime import timedelta
 

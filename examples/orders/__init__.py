@@ -1,1 +1,0 @@
-"""An order workflow: a saga with compensation, and timers that outlive the process."""

@@ -4,7 +4,6 @@ from typing import TYPE_CHECKING, Any
 
 from callboard.actors.actor import Actor, transient
 from callboard.actors.codecs import register_codec
-from callboard.actors.errands import Errand
 from callboard.actors.errors import (
     AskFailed,
     AskInTurn,
@@ -26,20 +25,16 @@ from callboard.actors.errors import (
 from callboard.actors.exits import Exit, Failed, Finished, GaveUp, Killed, Stopped
 from callboard.actors.handler import handler
 from callboard.actors.message import Message
-from callboard.actors.office import Office
 from callboard.actors.pickled import Pickled
 from callboard.actors.record import Record
 from callboard.actors.ref import ActorRef
 from callboard.actors.retry import Retry
 from callboard.actors.turn import Turn
 from callboard.actors.watching import Terminated
-from callboard.cluster.commands import NodeUnreachable
-from callboard.cluster.errors import ClusterError
+from callboard.cluster.errors import ClusterError, NodeUnreachable
 from callboard.cluster.node import Node, NodeStatistics
 from callboard.cluster.opening import open_node
-from callboard.cluster.peers import Peer
 from callboard.cluster.running import run
-from callboard.cluster.security import Tls
 from callboard.mailbox.errors import (
     BadName,
     CallboardError,
@@ -55,13 +50,17 @@ from callboard.mailbox.errors import (
     Undecodable,
     WrongNode,
 )
-from callboard.supervision.backoff import Backoff
 from callboard.supervision.errors import ChildRefused, TreeGaveUp
-from callboard.supervision.specs import Child, Dynamic, Supervisor
 
 if TYPE_CHECKING:
+    from callboard.actors.errands import Errand
+    from callboard.actors.office import Office
     from callboard.cluster.client import Client
+    from callboard.cluster.peers import Peer
+    from callboard.cluster.security import Tls
+    from callboard.supervision.backoff import Backoff
     from callboard.supervision.running import RunningTree
+    from callboard.supervision.specs import Child, Dynamic, Supervisor
 
 __all__ = [
     "Actor",
@@ -133,8 +132,19 @@ __all__ = [
 
 __version__ = "0.1.0"
 
-_LATER = {"Client": "callboard.cluster.client", "RunningTree": "callboard.supervision.running"}
-"""What takes long to import and few programs name."""
+_LATER = {
+    "Backoff": "callboard.supervision.backoff",
+    "Child": "callboard.supervision.specs",
+    "Client": "callboard.cluster.client",
+    "Dynamic": "callboard.supervision.specs",
+    "Errand": "callboard.actors.errands",
+    "Office": "callboard.actors.office",
+    "Peer": "callboard.cluster.peers",
+    "RunningTree": "callboard.supervision.running",
+    "Supervisor": "callboard.supervision.specs",
+    "Tls": "callboard.cluster.security",
+}
+"""What a plain program does not need, by the module that is loaded when it is asked for."""
 
 
 def __getattr__(name: str) -> Any:
@@ -142,4 +152,9 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
-    return getattr(import_module(_LATER[name]), name)
+    found = globals()[name] = getattr(import_module(_LATER[name]), name)
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

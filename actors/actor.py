@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar, dataclass_transform, overload
 
 import attrs
+import msgspec
 
 from .current import TURN
 from .declared import TRANSIENT, ActorType as ActorType
@@ -143,8 +144,7 @@ def actor_type(cls: type[Actor]) -> ActorType:
     return found
 
 
-@attrs.frozen
-class Conflict:
+class Conflict(msgspec.Struct, frozen=True):
     """Two live classes that claim one declared name: mail for it waits."""
 
     name: str

@@ -14,7 +14,7 @@ from ..mailbox.envelope import Extra, Flag
 from .addresses import STOP, WATCH
 from .mail import Cause
 from .marks import check_id
-from .watching import TERMINATED, UNTIL_ENDED, Terminated
+from .watching import UNTIL_ENDED, Terminated, terminated
 
 if TYPE_CHECKING:
     from .actor import Actor
@@ -57,7 +57,7 @@ class Afar:
         """Return when word has come that a life on the other node has ended."""
         body = UNTIL_ENDED
         answer = await self._act(ref.node, self._away.parcel(ref.name, WATCH, body, self._cause()))
-        told: Terminated = TERMINATED.decode(answer, self._runtime.post)
+        told: Terminated = terminated().decode(answer, self._runtime.post)
         return told
 
     @trio.lowlevel.enable_ki_protection

@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from types import FrameType
 from typing import Any, ClassVar, Final, ForwardRef, get_origin
 
-import attrs
+import msgspec
 
 from .errors import DefinitionError
 
@@ -103,8 +103,7 @@ NOWHERE: Final = Scope({}, {})
 """A scope without names; what is complete keeps this one, so that no frame is kept alive."""
 
 
-@attrs.frozen
-class Note:
+class Note(msgspec.Struct, frozen=True):
     """An annotation and where it stands."""
 
     annotation: Any

@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-import attrs
+import msgspec
 import trio
 
 from ..mailbox.errors import StoreFull, Undecodable
@@ -34,8 +34,7 @@ HOLD_S = 5.0
 """How long a node that starts waits for the supervisor of a suspect's actor, seconds."""
 
 
-@attrs.define(eq=False)
-class _Case:
+class _Case(msgspec.Struct, eq=False):
     """A suspect that is still at the head of its mailbox."""
 
     suspect: Suspect
@@ -94,7 +93,7 @@ class Blame:
         for box, each in found.items():
             if left.lone == each.number:
                 again = left.number == left.lone and left.sudden
-                found[box] = attrs.evolve(each, crashes=each.crashes + 1 if again else 0)
+                found[box] = msgspec.structs.replace(each, crashes=each.crashes + 1 if again else 0)
         if not left.number or any(each.number == left.number for each in found.values()):
             return
         head = number_at_head(self._runtime.store, left.box)

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import attrs
+import msgspec
 
 from ..mailbox.errors import Undecodable
 from .errors import DefinitionError
@@ -24,8 +24,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-@attrs.frozen
-class Codec:
+class Codec(msgspec.Struct, frozen=True):
     """How the values of one type are written and read."""
 
     type: type

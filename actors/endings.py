@@ -12,7 +12,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
-from attrs import evolve
+from msgspec.structs import replace
 
 from ..mailbox.envelope import Extra, Flag
 from ..mailbox.records import Outcome
@@ -259,7 +259,7 @@ class Endings:
         self, cell: Cell, mail: Mail, failure: Failure, error: BaseException, outcome: int
     ) -> None:
         if mail.flags & HEARD:
-            body = encode_failure(evolve(failure, error=type(error).__qualname__))
+            body = encode_failure(replace(failure, error=type(error).__qualname__))
             self._runtime.asks.fail(mail.number, error)
             if mail.flags & Flag.MARKED:
                 self._runtime.marks.settle(cell, mail, outcome, body)

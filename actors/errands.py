@@ -11,7 +11,7 @@ import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-import attrs
+import msgspec
 import trio
 
 from ..mailbox.errors import Undecodable
@@ -32,16 +32,14 @@ It raises Undecodable, with the reason, if the letter has to stay where it is.
 """
 
 
-@attrs.frozen
-class Kept:
+class Kept(msgspec.Struct, frozen=True):
     """A letter that stays where it is."""
 
     number: int
     why: str
 
 
-@attrs.frozen
-class Errand:
+class Errand(msgspec.Struct, frozen=True):
     """What a verb of the office did, or with `dry_run` would do."""
 
     verb: str

@@ -21,7 +21,7 @@ CallboardError
 
 from typing import TypeGuard
 
-import attrs
+import msgspec
 
 from ..mailbox.errors import CallboardError
 
@@ -73,8 +73,7 @@ class Refusal(CallboardError):
     """
 
 
-@attrs.frozen
-class Failure:
+class Failure(msgspec.Struct, frozen=True):
     """Why a request or an ask got no reply."""
 
     reason: str

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
-import attrs
 import trio
 
 from ..mailbox.errors import Undecodable
@@ -52,12 +51,12 @@ class Guardian(Protocol):
         ...
 
 
-@attrs.define(eq=False)
 class _Starting:
     """A start that is under way."""
 
-    scope: trio.CancelScope = attrs.field(factory=trio.CancelScope)
-    over: trio.Event = attrs.field(factory=trio.Event)
+    def __init__(self) -> None:
+        self.scope = trio.CancelScope()
+        self.over = trio.Event()
 
 
 class Guarding:

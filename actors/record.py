@@ -8,7 +8,6 @@ derived, since msgspec would drop `_private` attributes and store undeclared one
 
 from __future__ import annotations
 
-import dataclasses
 import inspect
 from operator import is_
 from typing import TYPE_CHECKING, Any, NotRequired, Required, TypedDict, Union, dataclass_transform
@@ -37,8 +36,7 @@ class Record(msgspec.Struct, frozen=True, tag=True, tag_field=TAG):
     """
 
 
-@attrs.frozen
-class Part:
+class Part(msgspec.Struct, frozen=True):
     """One field of a record type."""
 
     name: str
@@ -59,7 +57,7 @@ def parts_of(type_: Any) -> list[Part] | None:
         return _struct_parts(type_)
     if attrs.has(type_):
         parts = _attrs_parts(type_)
-    elif dataclasses.is_dataclass(type_):
+    elif hasattr(type_, "__dataclass_fields__"):
         parts = _dataclass_parts(type_)
     elif hasattr(type_, "_fields") and issubclass(type_, tuple):
         parts = _tuple_parts(type_)
@@ -92,6 +90,8 @@ def _attrs_parts(type_: type) -> list[Part]:
 
 
 def _dataclass_parts(type_: Any) -> list[Part]:
+    import dataclasses  # has long been loaded where there is one
+
     parts: list[Part] = []
     for field in dataclasses.fields(type_):
         _require_public(type_, field.name, init=field.init)
@@ -129,7 +129,7 @@ def is_frozen(type_: Any) -> bool:
     """Whether a record type's instances cannot be changed."""
     if attrs.has(type_):
         return bool(type_.__setattr__.__name__ == "_frozen_setattrs")
-    if dataclasses.is_dataclass(type_):
+    if hasattr(type_, "__dataclass_fields__"):
         return bool(getattr(type_, "__dataclass_params__").frozen)  # noqa: B009 - the stubs do not know it
     if issubclass(type_, msgspec.Struct):
         return bool(type_.__struct_config__.frozen)

@@ -8,7 +8,7 @@ delivers the answer in one batch; whatever comes later finds no record and is dr
 from __future__ import annotations
 
 import logging
-from functools import partial
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 from ..mailbox.envelope import Extra, Flag
@@ -32,7 +32,10 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("callboard.node")
 
-FAILURE = Reply(Failure, "a Failure")
+
+@cache
+def _failure() -> Reply:
+    return Reply(Failure, "a Failure")  # not at import: it takes a millisecond to read what it is made of
 
 
 class Requests:
@@ -168,7 +171,7 @@ class Requests:
             self._answer(cell, request, request.then, value, cause, node)
         elif failure is not None:
             told = Failure(failure.reason, failure.error, failure.text, request.text, failure.attempts)
-            self._answer(cell, request, request.failed, FAILURE.encode(told), cause, node)
+            self._answer(cell, request, request.failed, _failure().encode(told), cause, node)
 
     def _answer(
         self,

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-import attrs
+import msgspec
+from msgspec.structs import force_setattr
 
 from .durations import Seconds, in_seconds
 from .kinds import is_class
@@ -14,81 +15,77 @@ Exhausted = Literal["dead_letter", "pause"]
 ErrorTypes = type[BaseException] | Iterable[type[BaseException]]
 
 
-def _to_wait(value: Seconds) -> float:
-    return in_seconds(value, "Retry(wait=...)")
-
-
-def _to_max_wait(value: Seconds) -> float:
-    return in_seconds(value, "Retry(max_wait=...)")
-
-
-def _to_types(value: ErrorTypes) -> tuple[type[BaseException], ...]:
-    return (value,) if isinstance(value, type) else tuple(value)
-
-
-def _check_attempts(_: object, __: object, value: object) -> None:
-    if type(value) is not int or value < 1:
-        raise ValueError(f"Retry(attempts={value!r}): give 1 (no retry) or more; the first attempt counts")
-
-
-def _check_jitter(_: object, __: object, value: object) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
-        raise ValueError(f"Retry(jitter={value!r}): give a part of the wait, from 0 to 1")
-
-
-def _check_on(_: object, __: object, value: tuple[object, ...]) -> None:
-    for type_ in value:
-        if not (is_class(type_) and issubclass(type_, BaseException)):
-            raise TypeError(f"Retry(on=...): give exception classes; {type_!r} is none")
-
-
-def _check_exhausted(_: object, __: object, value: object) -> None:
-    if value not in ("dead_letter", "pause"):
-        raise ValueError(f'Retry(exhausted={value!r}): give "dead_letter" or "pause"')
-
-
-@attrs.frozen(kw_only=True)
-class Retry:
+class Retry(msgspec.Struct, frozen=True, kw_only=True):
     """How often and when a failed message is tried again, and what becomes of it at last (G7).
 
     The wait doubles from `wait` to `max_wait`; each is drawn from around it by `jitter`. The
     default makes 12 attempts in about three minutes.
+
+    Raises:
+        ValueError: a number or a word makes no sense.
+        TypeError: a wait is no duration, or `on` has something else than exception classes.
     """
 
-    attempts: int = attrs.field(default=12, validator=_check_attempts)
+    attempts: int = 12
     """All attempts, the first among them; at least 1."""
-    wait: float = attrs.field(default=0.1, converter=_to_wait)
+    wait: float = 0.1
     """Seconds, or a timedelta, before the second attempt."""
-    max_wait: float = attrs.field(default=60.0, converter=_to_max_wait)
+    max_wait: float = 60.0
     """The longest wait, in seconds or as a timedelta."""
-    jitter: float = attrs.field(default=0.2, validator=_check_jitter)
+    jitter: float = 0.2
     """By how much a wait may be shorter or longer, as a part of it, from 0 to 1."""
-    on: tuple[type[BaseException], ...] = attrs.field(
-        default=(Exception,), converter=_to_types, validator=_check_on
-    )
+    on: tuple[type[BaseException], ...] = (Exception,)
     """Only these errors are tried again. `Exception` takes in a SystemExit raised by a handler; an
     exception group is tried again if all it holds would be."""
-    exhausted: Exhausted = attrs.field(default="dead_letter", validator=_check_exhausted)
+    exhausted: Exhausted = "dead_letter"
     """Afterwards: a `dead_letter`, or `pause` the mailbox with the message in hand."""
 
+    if TYPE_CHECKING:  # what may be given; checkers would want what is kept
 
-@attrs.frozen
-class Again:
+        def __init__(
+            self,
+            *,
+            attempts: int = 12,
+            wait: Seconds = 0.1,
+            max_wait: Seconds = 60.0,
+            jitter: float = 0.2,
+            on: ErrorTypes = (Exception,),
+            exhausted: Exhausted = "dead_letter",
+        ) -> None: ...
+
+    def __post_init__(self) -> None:
+        force_setattr(self, "wait", in_seconds(self.wait, "Retry(wait=...)"))
+        force_setattr(self, "max_wait", in_seconds(self.max_wait, "Retry(max_wait=...)"))
+        force_setattr(self, "on", (self.on,) if isinstance(self.on, type) else tuple(self.on))
+        _check(self.attempts, self.jitter, self.on, self.exhausted)
+
+
+def _check(attempts: object, jitter: object, on: tuple[object, ...], exhausted: object) -> None:
+    if type(attempts) is not int or attempts < 1:
+        raise ValueError(f"Retry(attempts={attempts!r}): give 1 (no retry) or more; the first attempt counts")
+    if isinstance(jitter, bool) or not isinstance(jitter, int | float) or not 0 <= jitter <= 1:
+        raise ValueError(f"Retry(jitter={jitter!r}): give a part of the wait, from 0 to 1")
+    for type_ in on:
+        if not (is_class(type_) and issubclass(type_, BaseException)):
+            raise TypeError(f"Retry(on=...): give exception classes; {type_!r} is none")
+    if exhausted not in ("dead_letter", "pause"):
+        raise ValueError(f'Retry(exhausted={exhausted!r}): give "dead_letter" or "pause"')
+
+
+class Again(msgspec.Struct, frozen=True):
     """Decision: try it again."""
 
     at_ns: int
     """When, in nanoseconds since the epoch."""
 
 
-@attrs.frozen
-class Dead:
+class Dead(msgspec.Struct, frozen=True):
     """Decision: the message becomes a dead letter."""
 
     reason: str
 
 
-@attrs.frozen
-class Pause:
+class Pause(msgspec.Struct, frozen=True):
     """Decision: the mailbox waits, message in hand, until somebody resumes it."""
 
     reason: str

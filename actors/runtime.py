@@ -22,7 +22,7 @@ import trio
 import trio.lowlevel
 
 from ..mailbox.errors import StoreError, StoreFull
-from ..mailbox.reading import read_counters, read_declared
+from ..mailbox.glance import read_counters, read_declared
 from ..mailbox.store import Store
 from .afar import Afar
 from .alarm import Alarm

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Collection
 from datetime import datetime, time, timezone, tzinfo
 from enum import Enum, Flag
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
-from zoneinfo import ZoneInfo
 
 from . import abroad
 from .kinds import INT_MAX, INT_MIN, Exact, Form, Inexact, Kind, Names, check_text, type_of, unsupported
@@ -51,7 +51,7 @@ class Moment(Kind):
 
     def lower(self, value: Any) -> Any:
         text: str = value.isoformat()
-        if type(value.tzinfo) is ZoneInfo:
+        if _is_region(value.tzinfo):
             text += f"[{value.tzinfo.key}]"
         return text + "[fold]" if value.fold else text
 
@@ -59,14 +59,26 @@ class Moment(Kind):
         text, _, suffix = value.partition("[")
         moment = self.moment.fromisoformat(text)
         for note in suffix.removesuffix("]").split("][") if suffix else ():
-            moment = moment.replace(fold=1) if note == "fold" else moment.replace(tzinfo=ZoneInfo(note))
+            moment = moment.replace(fold=1) if note == "fold" else moment.replace(tzinfo=_region(note))
         return moment
+
+
+def _is_region(zone: tzinfo | None) -> bool:
+    # Where there is one its module is loaded; to load it takes long, and few messages have one.
+    module = sys.modules.get("zoneinfo")
+    return module is not None and type(zone) is module.ZoneInfo
+
+
+def _region(key: str) -> tzinfo:
+    from zoneinfo import ZoneInfo
+
+    return ZoneInfo(key)
 
 
 def _is_written(zone: tzinfo | None) -> bool:
     if type(zone) is timezone:  # Python reads offsets of microseconds back as none
         return zone.utcoffset(None).microseconds == 0
-    return zone is None or (type(zone) is ZoneInfo and bool(zone.key))
+    return zone is None or (_is_region(zone) and bool(getattr(zone, "key", "")))
 
 
 class PathKind(Kind):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import attrs
 import msgspec
 
 from ..mailbox.names import check_name
@@ -23,8 +22,7 @@ A = TypeVar("A", bound="Actor")
 _encode = msgspec.msgpack.Encoder().encode
 
 
-@attrs.frozen
-class Seed:
+class Seed(msgspec.Struct, frozen=True):
     """An actor about to live."""
 
     name: str

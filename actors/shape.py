@@ -12,7 +12,6 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Union
 
-import attrs
 import msgspec
 from msgspec.structs import astuple
 
@@ -30,8 +29,7 @@ if TYPE_CHECKING:
 _encode = msgspec.msgpack.Encoder().encode
 
 
-@attrs.frozen
-class Default:
+class Default(msgspec.Struct, frozen=True):
     """What a missing value becomes."""
 
     value: Any = None

@@ -8,9 +8,9 @@ wanted to stop with the other. A restart, a passivation and the end of the node 
 from __future__ import annotations
 
 import logging
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
-import attrs
 import msgspec
 import trio
 
@@ -39,8 +39,7 @@ UNTIL_ENDED = _encode((0, False))
 """What a watch from outside a turn says."""
 
 
-@attrs.frozen
-class Terminated:
+class Terminated(msgspec.Struct, frozen=True):
     """What a watcher hears, once."""
 
     ref: ActorRef[Actor]
@@ -49,7 +48,10 @@ class Terminated:
     """How; None if no actor lived there when the watch began."""
 
 
-TERMINATED = Reply(Terminated, "a Terminated")
+@cache
+def terminated() -> Reply:
+    """How a `Terminated` is written; made when it is first needed, for it takes some milliseconds."""
+    return Reply(Terminated, "a Terminated")
 
 
 class Watches:
@@ -107,7 +109,7 @@ class Watches:
         away = self._runtime.away
         name, node = split(watch.watcher)
         with away.abroad():
-            value = TERMINATED.encode(Terminated(ActorRef(watch.target), exit))
+            value = terminated().encode(Terminated(ActorRef(watch.target), exit))
         cause = Cause(watch.target, self._ledger.now_ns(), 0, 0, watch.trace)
         away.put(node, away.parcel(name, ENDED, _encode((watch.life, stops, value)), cause))
 
@@ -200,7 +202,7 @@ class Watches:
         if cell is None or cell.life != watch.life or not cell.type:
             return
         if watch.then is not None:
-            value = TERMINATED.encode(Terminated(ActorRef(watch.target), exit))
+            value = terminated().encode(Terminated(ActorRef(watch.target), exit))
             call_back(
                 self._runtime, cell, watch.then, value, sender=watch.target, cause=watch.cause, of=watch
             )

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from random import Random
 from typing import TYPE_CHECKING
 
-import attrs
+import msgspec
 
 if TYPE_CHECKING:
     from .points import Probe
@@ -17,8 +17,7 @@ if TYPE_CHECKING:
 Decide = Callable[["Retry", int, BaseException, int, float], "Decision"]
 
 
-@attrs.frozen
-class World:
+class World(msgspec.Struct, frozen=True):
     """Clocks, randomness, and the decisions that are made on a higher floor."""
 
     now_ns: Callable[[], int]
@@ -41,8 +40,7 @@ class World:
     """Listens to what happens; nobody does outside the failure lab."""
 
 
-@attrs.frozen
-class Habits:
+class Habits(msgspec.Struct, frozen=True):
     """How a node is asked to behave; see `open_node`."""
 
     speculation: bool = True

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from ..actors.errors import AskTimeout
-from .commands import Answer, Ask, BadFrame, Command, End, Failed, NodeUnreachable, Room, Send
+from .commands import Answer, Ask, BadFrame, Command, End, Failed, Room, Send
+from .errors import NodeUnreachable
 from .failures import raised
 
 if TYPE_CHECKING:

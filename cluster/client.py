@@ -26,6 +26,7 @@ from ..mailbox.names import check_name
 from . import commands
 from .calling import Call
 from .commands import Answer, Ask, Command, Failed, Hello, Part, Replied, Send, Written
+from .doorbell import SOCKET, address
 from .failures import raised
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ class Client:
             timeout: seconds to go on trying when the node does not answer.
         """
         path = Path(store)
-        self._directory = path.parent if path.name == commands.SOCKET else path
+        self._directory = path.parent if path.name == SOCKET else path
         self._patience_s = in_seconds(timeout, "timeout=")
         self._kept: deque[Line] = deque()  # its ends may be used by all threads at once
         self._closed = False
@@ -221,7 +222,7 @@ class Line:
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
             self._socket.settimeout(within_s)
-            with commands.address(directory) as where:
+            with address(directory) as where:
                 self._socket.connect(where)
             self._greet()
         except BaseException:

@@ -7,15 +7,9 @@ in it names code: a message's class is found by what the store says of its actor
 
 from __future__ import annotations
 
-import os
-from collections.abc import Generator
-from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, Final, Literal
 
 import msgspec
-
-from ..mailbox.errors import CallboardError
 
 VERSION: Final = 1
 """Of what is said here; raised when an old node or client would misunderstand."""
@@ -23,14 +17,6 @@ MOST: Final = 32 * 1024 * 1024
 """Bytes of a frame, read into memory whole."""
 MOST_OF_HELLO: Final = 1024
 """Bytes of the first frame, from whom nothing is known yet."""
-SOCKET: Final = "control.sock"
-"""Name of the socket in the store's directory."""
-LONGEST: Final = 103
-"""Bytes of a path that every system takes as the address of a Unix socket."""
-
-
-class NodeUnreachable(CallboardError, ConnectionError):
-    """No node answers at the store's control socket: none runs, or it was lost on the way."""
 
 
 class BadFrame(Exception):
@@ -238,24 +224,3 @@ def read(body: bytes, decoder: msgspec.msgpack.Decoder[Any]) -> Any:
         return decoder.decode(body)
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise BadFrame(f"a frame that cannot be read: {error}") from error
-
-
-@contextmanager
-def address(directory: Path) -> Generator[str, None, None]:
-    """The address of a directory's control socket, good while the block lasts.
-
-    A path may be longer than the address of a socket: then it leads through an open descriptor of the
-    directory, where the system shows those as files.
-
-    Raises:
-        OSError: the directory cannot be opened.
-    """
-    path = str(directory.absolute() / SOCKET)
-    if len(os.fsencode(path)) <= LONGEST:
-        yield path
-        return
-    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        yield f"/proc/self/fd/{fd}/{SOCKET}"
-    finally:
-        os.close(fd)

@@ -11,42 +11,19 @@ import logging
 import os
 import socket
 import struct
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import trio
 
 from ..mailbox.preflight import is_still
-from .clerk import Clerk
-from .commands import (
-    MOST,
-    MOST_OF_HELLO,
-    READ_COMMAND,
-    READ_HELLO,
-    SOCKET,
-    VERSION,
-    Answer,
-    BadFrame,
-    Command,
-    End,
-    Failed,
-    Hello,
-    Part,
-    address,
-    frame,
-    frame_size,
-    read,
-)
-from .failures import told
+from .doorbell import SOCKET, address
 
 if TYPE_CHECKING:
     from ..actors.runtime import Runtime
     from .node import Node
 
 MOST_CALLERS: Final = 64
-PATIENCE_S: Final = 5.0
-"""How long a caller may take for its hello, for the rest of a frame it has begun, and to read an answer."""
 BREATH_S: Final = 0.1
 """After a call that the system could not put through, for want of descriptors perhaps."""
 
@@ -57,7 +34,7 @@ def attend(runtime: Runtime, node: Node, directory: Path) -> None:
     """Serve commands as long as the node lives; without a socket, after a word in the log, if none can be."""
     listener = _listen(directory)
     if listener is not None:
-        runtime.start_soon(_Control(Clerk(runtime, node), listener, directory / SOCKET).serve)
+        runtime.start_soon(_Control(runtime, node, listener, directory / SOCKET).serve)
 
 
 def _listen(directory: Path) -> socket.socket | None:
@@ -81,8 +58,9 @@ def _listen(directory: Path) -> socket.socket | None:
 class _Control:
     """One node's open socket."""
 
-    def __init__(self, clerk: Clerk, listener: socket.socket, path: Path) -> None:
-        self._clerk = clerk
+    def __init__(self, runtime: Runtime, node: Node, listener: socket.socket, path: Path) -> None:
+        self._runtime = runtime
+        self._node = node
         self._listener = listener
         self._path = path
         self._made = path.stat()
@@ -108,52 +86,23 @@ class _Control:
         self._callers += 1
         try:
             async with trio.SocketStream(caller) as stream:
-                await self._serve(stream, caller)
-        except (BadFrame, OSError, trio.BrokenResourceError, trio.TooSlowError) as error:
+                if not _is_ours(caller):
+                    log.warning("somebody else's process called at the control socket and was left")
+                    return
+                from .conversing import converse  # most nodes are never called
+
+                await converse(self._runtime, self._node, stream, full=self._why_full())
+        except (OSError, trio.BrokenResourceError, trio.TooSlowError) as error:
             log.debug("a caller at the control socket was left: %s", error)
         except Exception:
             log.exception("a caller at the control socket was left")
         finally:
             self._callers -= 1
 
-    async def _serve(self, stream: trio.SocketStream, caller: trio.socket.SocketType) -> None:
-        if not _is_ours(caller):
-            log.warning("somebody else's process called at the control socket and was left")
-            return
-        if self._callers > MOST_CALLERS:
-            text = f"{MOST_CALLERS} connections to this node are open already, and that is the most"
-            await _put(stream, Failed("NodeUnreachable", text))
-            return
-        if not await self._greet(stream):
-            return
-        while (body := await _next(stream)) is not None:
-            command: Command = read(body, READ_COMMAND)
-            answer = await self._answer(stream, command)
-            if answer is None:
-                return
-            await _put(stream, answer)
-            if isinstance(command, End):
-                self._clerk.end()
-
-    async def _greet(self, stream: trio.SocketStream) -> bool:
-        """Exchange versions; whether they fit."""
-        with trio.fail_after(PATIENCE_S):
-            body = await _get(stream, MOST_OF_HELLO)
-        if body is None:
-            return False
-        hello: Hello = read(body, READ_HELLO)
-        fits = hello.version == VERSION
-        await _put(stream, Hello(VERSION, node=self._clerk.name))
-        return fits
-
-    async def _answer(self, stream: trio.SocketStream, command: Command) -> Answer | None:
-        """Do what a command says; None if the caller left meanwhile, for nobody waits for the answer then."""
-        answer: Answer | None = None
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(_hang_up, stream, nursery.cancel_scope)
-            answer = await self._clerk.do(command)
-            nursery.cancel_scope.cancel()
-        return answer
+    def _why_full(self) -> str:
+        if self._callers <= MOST_CALLERS:
+            return ""
+        return f"{MOST_CALLERS} connections to this node are open already, and that is the most"
 
 
 async def _accept(door: trio.socket.SocketType) -> trio.socket.SocketType | None:
@@ -173,50 +122,3 @@ def _is_ours(caller: trio.socket.SocketType) -> bool:
         return True
     _, uid, _ = struct.unpack("iII", caller.getsockopt(socket.SOL_SOCKET, option, struct.calcsize("iII")))
     return bool(uid == os.geteuid())
-
-
-@trio.lowlevel.enable_ki_protection
-async def _hang_up(stream: trio.SocketStream, scope: trio.CancelScope) -> None:
-    """Give up a command when its caller leaves, or speaks before it has heard the answer."""
-    with suppress(trio.BrokenResourceError):
-        await stream.receive_some(1)
-    scope.cancel()
-
-
-async def _put(stream: trio.SocketStream, part: Part) -> None:
-    try:
-        data = frame(part)
-    except ValueError as error:
-        data = frame(told(error))
-    with trio.fail_after(PATIENCE_S):
-        await stream.send_all(data)
-
-
-async def _next(stream: trio.SocketStream) -> bytes | None:
-    """The next frame, which may take for ever to begin; None if the caller has left."""
-    first = await _exactly(stream, 1)
-    if not first:
-        return None
-    with trio.fail_after(PATIENCE_S):
-        return await _get(stream, MOST, first)
-
-
-async def _get(stream: trio.SocketStream, most: int, begun: bytes = b"") -> bytes | None:
-    """A frame; None if the caller has left."""
-    head = begun + await _exactly(stream, 4 - len(begun))
-    if len(head) < 4:
-        return None
-    size = frame_size(head, most)
-    body = await _exactly(stream, size)
-    return body if len(body) == size else None
-
-
-async def _exactly(stream: trio.SocketStream, size: int) -> bytes:
-    """So many bytes; fewer if the caller has left."""
-    found = bytearray()
-    while len(found) < size:
-        some = await stream.receive_some(min(size - len(found), 65536))
-        if not some:
-            break
-        found += some
-    return bytes(found)

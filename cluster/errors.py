@@ -1,6 +1,7 @@
 """Errors of the floor where nodes reach one another.
 
 CallboardError
+├── NodeUnreachable            no node answers beside its store (start it, or look why it ended)
 └── ClusterError               something between two nodes
     ├── BadAddress             a text that is no address (the caller's act)
     ├── CannotReach            nobody could be dialled there (the peer's act, or the network's)
@@ -26,6 +27,10 @@ from collections.abc import Iterator
 import trio
 
 from ..mailbox.errors import CallboardError
+
+
+class NodeUnreachable(CallboardError, ConnectionError):
+    """No node answers at the store's control socket: none runs, or it was lost on the way."""
 
 
 class ClusterError(CallboardError):

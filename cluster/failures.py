@@ -23,7 +23,8 @@ from ..actors.errors import (
     Refusal,
 )
 from ..mailbox.errors import BadName, CallboardError, StoreError, StoreFailed, StoreFull, Undecodable
-from .commands import Failed, NodeUnreachable
+from .commands import Failed
+from .errors import NodeUnreachable
 
 _KINDS: Final[dict[str, type[Exception]]] = {
     kind.__name__: kind

@@ -3,32 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import attrs
+import msgspec
 
 from ..actors.actor import Actor
 from ..actors.cell import Phase
-from ..actors.office import Office
 from ..actors.ref import ActorRef
 from ..actors.watching import Terminated
-from ..mailbox.morgue import oldest_died_at
+from ..mailbox.glance import oldest_died_at
 from ..mailbox.names import check_name
-from ..supervision.specs import Supervisor
 
 if TYPE_CHECKING:
     from ..actors.message import Message
+    from ..actors.office import Office
     from ..actors.runtime import Runtime
     from ..mailbox.store import Store, Usage
     from ..mailbox.writer import WriterStatistics
     from ..supervision.running import RunningTree
+    from ..supervision.specs import Supervisor
     from .links import Links
 
 A = TypeVar("A", bound=Actor)
 
 
-@attrs.frozen
-class NodeStatistics:
+class NodeStatistics(msgspec.Struct, frozen=True):
     """What a node is doing, at one moment. May show turns that a crash takes back (G19)."""
 
     accepted: int
@@ -73,14 +73,15 @@ class Node:
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
-        self._office = Office(runtime)
         self.links: Links | None = None
         """What joins it to other nodes; None if it was given no peers."""
 
-    @property
+    @cached_property
     def dead(self) -> Office:
         """The dead letters: look through them, replay, redirect or drop them."""
-        return self._office
+        from ..actors.office import Office  # as are trees, it is loaded where it is used
+
+        return Office(self._runtime)
 
     @property
     def name(self) -> str:

@@ -7,7 +7,7 @@ import random
 import sys
 import time
 from collections.abc import AsyncGenerator, Callable, Generator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, nullcontext
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
@@ -28,13 +28,13 @@ from ..mailbox.writer import Writer
 from ..supervision.errors import TreeGaveUp
 from ..supervision.failing import decide
 from .control import attend
-from .joining import Joining, Plan
 from .node import Node
 from .watchdog import LIMIT_S, Watchdog
 
 if TYPE_CHECKING:
     from ..actors.actor import Actor
     from ..mailbox.store import Store
+    from .joining import Joining, Plan
 
 
 @asynccontextmanager
@@ -81,7 +81,7 @@ async def open_node(
         StoreInUse, NotAStore, StoreDamaged, StoreTooNew, WrongNode, ClusterError: see `errors`.
         DefinitionError, StoreFailed: an annotation mentions a name that does not exist; the disk failed.
     """
-    plan = Plan(name, joining)
+    plan = _plan(name, joining) if joining else None
     habits = Habits(
         speculation=speculation,
         roundtrip=roundtrip,
@@ -89,15 +89,21 @@ async def open_node(
         park_s=None if park is None else in_seconds(park, "park="),
         keep_ids_s=in_seconds(keep_ids, "keep_ids="),
         quota=_check_quota(quota),
-        peers=plan.others,
+        peers=plan.others if plan else frozenset(),
     )
     drain_s = in_seconds(drain, "drain=")
     world = real_world(types, schedule, seed)
     async with run_runtime(open_store(store, name, world.now_ns), world, habits, drain_s) as runtime:
         node = Node(runtime)
         with _attended(runtime, node, slow):
-            async with plan.joined(runtime, node, drain_s):
+            async with plan.joined(runtime, node, drain_s) if plan else nullcontext():
                 yield node
+
+
+def _plan(name: str, joining: Joining) -> Plan:
+    from .joining import Plan  # most nodes are alone
+
+    return Plan(name, joining)
 
 
 @contextmanager

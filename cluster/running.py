@@ -23,7 +23,7 @@ from typing import Any
 
 import trio
 
-from ..mailbox.reading import read_counters
+from ..mailbox.glance import read_counters
 from ..mailbox.store import Store
 from ..supervision.errors import TreeGaveUp
 from .node import Node

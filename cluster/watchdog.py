@@ -20,7 +20,7 @@ from functools import cache
 from types import FrameType
 from typing import TYPE_CHECKING, Final
 
-import attrs
+import msgspec
 
 from ..actors.stepping import first_step, next_step
 from ..mailbox.inhand import BOX, NUMBER
@@ -41,8 +41,7 @@ _STEPS: Final = {first_step.__code__, next_step.__code__}
 _OURS: Final = {"callboard", "trio"}
 
 
-@attrs.frozen
-class Look:
+class Look(msgspec.Struct, frozen=True):
     """What was in hand at one moment."""
 
     number: int
@@ -74,7 +73,7 @@ class Judge:
         if (now.number, now.step) != (self._first.number, self._first.step):
             took = now.at - self._first.at if self.blocked else None
             self.blocked = False
-            self._first = attrs.evolve(now, at=last.at) if late and computed and last.at else now
+            self._first = msgspec.structs.replace(now, at=last.at) if late and computed and last.at else now
         elif late and not computed and not self.blocked:
             self._first = now
         self.blocked = self.blocked or (now.number != 0 and self.lasts(now.at) >= self._limit_s)
@@ -101,8 +100,7 @@ class Quiet:
         return self._untold.pop(code, 0)
 
 
-@attrs.frozen
-class Suspect:
+class Suspect(msgspec.Struct, frozen=True):
     """Whose step it is."""
 
     actor: str

@@ -16,7 +16,7 @@ from enum import IntEnum
 from typing import Final
 
 from ..actors.errors import NoSuchActor, Refusal
-from ..cluster.commands import NodeUnreachable
+from ..cluster.errors import NodeUnreachable
 from ..mailbox.errors import (
     CallboardError,
     CopyRefused,

@@ -6,7 +6,8 @@ from typing import Any
 
 import click
 
-from ..cluster.commands import Accept, Linked, Links, NodeUnreachable, Redirect
+from ..cluster.commands import Accept, Linked, Links, Redirect
+from ..cluster.errors import NodeUnreachable
 from ..mailbox.reading import list_links, list_mailboxes
 from ..mailbox.store import Store
 from . import jsonl, wording

@@ -22,10 +22,10 @@ from ..cluster.commands import (
     Failed,
     Letters,
     Links,
-    NodeUnreachable,
     Redirect,
     Send,
 )
+from ..cluster.errors import NodeUnreachable
 from ..mailbox.errors import StoreInUse
 from .exits import Declined
 from .running import loaded

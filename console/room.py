@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from ..cluster.commands import SOCKET, Room, Space
+from ..cluster.commands import Room, Space
+from ..cluster.doorbell import SOCKET
 from ..mailbox.errors import CallboardError
 from .terminal import safe, say
 

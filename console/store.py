@@ -6,6 +6,7 @@ from typing import Any
 
 import attrs
 import click
+import msgspec
 
 from ..mailbox.errors import Undecodable
 from ..mailbox.identity import Identity
@@ -56,7 +57,7 @@ def info_command(path: Path, *, as_json: bool) -> None:
                 "free": anatomy.free * anatomy.page,
                 "limit": anatomy.limit,
             },
-            tables=[attrs.asdict(table) for table in anatomy.tables],
+            tables=[msgspec.structs.asdict(table) for table in anatomy.tables],
             readers=[reader.pid for reader in anatomy.readers],
         )
     if as_json:

@@ -11,7 +11,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Final
 
-from ..cluster.commands import SOCKET
+from ..cluster.doorbell import SOCKET
 from ..mailbox.inhand import FILE as IN_HAND
 from ..mailbox.lock import describe
 from ..mailbox.preflight import BALLAST, DATA, LMDB_LOCK, LOCK, file_system as kind_of_file_system

@@ -8,7 +8,7 @@ import os
 from collections.abc import Sequence
 from typing import Any, Final, Protocol
 
-import attrs
+import msgspec
 
 from .store import Table
 
@@ -30,8 +30,7 @@ class _Transaction(Protocol):
     def stat(self, db: Any) -> dict[str, int]: ...
 
 
-@attrs.frozen
-class TableSize:
+class TableSize(msgspec.Struct, frozen=True):
     """How large one table is."""
 
     name: str
@@ -41,8 +40,7 @@ class TableSize:
     depth: int
 
 
-@attrs.frozen
-class Reader:
+class Reader(msgspec.Struct, frozen=True):
     """A process that reads the store."""
 
     pid: int
@@ -50,8 +48,7 @@ class Reader:
     """The commit that it looks at now, whose pages cannot be used again; None between two looks."""
 
 
-@attrs.frozen
-class Anatomy:
+class Anatomy(msgspec.Struct, frozen=True):
     """How a store's data file is made up, at one commit."""
 
     tables: tuple[TableSize, ...]

@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-import attrs
+import msgspec
 
 from .bodies import CHUNK, CHUNK_KEY, body_of, read_body
 from .datafile import READABLE, read_head
@@ -52,8 +52,7 @@ _LOOKS: Final = 5
 _NUMBERS: Final = {FORMAT_KEY, INCARNATION_KEY, CLEAN_KEY, MADE_KEY, OPENED_KEY}
 
 
-@attrs.frozen
-class Finding:
+class Finding(msgspec.Struct, frozen=True):
     """One thing that is not as it should be."""
 
     place: str

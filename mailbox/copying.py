@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final, Protocol
 
-import attrs
+import msgspec
 
 from . import faults, preflight
 from .disk import DiskStore
@@ -33,8 +33,7 @@ class _Environment(Protocol):
     def copyfd(self, fd: int, compact: bool) -> None: ...  # noqa: FBT001 - the binding's
 
 
-@attrs.frozen
-class Copied:
+class Copied(msgspec.Struct, frozen=True):
     """What became of a copy, in bytes of the data files."""
 
     source: int

@@ -20,7 +20,7 @@ from pathlib import Path
 from struct import Struct
 from typing import Final
 
-import attrs
+import msgspec
 
 MAGIC: Final = 0xBEEFC0DE
 VERSION: Final = 1
@@ -55,8 +55,7 @@ class ForeignHead(BadHead):
     """The file has no head of LMDB at all, or one of another version."""
 
 
-@attrs.frozen
-class Head:
+class Head(msgspec.Struct, frozen=True):
     """One of the two meta pages."""
 
     page_size: int

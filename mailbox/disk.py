@@ -12,12 +12,12 @@ import logging
 import os
 from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Final, NoReturn, TypeVar, cast
 
-import attrs
 import lmdb
-from lmdb import verify
+from msgspec.structs import replace
 
 from . import anatomy, faults, fork, meta, preflight
 from .ballast import Ballast
@@ -46,7 +46,7 @@ _orphans: Final[list[lmdb.Environment]] = []
 
 def examine_pages(file: Path) -> list[str]:
     """What is wrong with the pages of a data file, which LMDB does not get to see."""
-    return cast("list[str]", cast("Any", verify).verify(str(file), subdir=False))
+    return cast("list[str]", import_module("lmdb.verify").verify(str(file), subdir=False))
 
 
 def make_data_file(directory: Path, records: dict[bytes, bytes]) -> None:
@@ -137,7 +137,7 @@ class DiskStore(SingleReads):
 
     def begin_incarnation(self, node: str, now_ns: int, *, created: bool) -> None:
         """Raise the incarnation durably; part of `open_disk`."""
-        found = attrs.evolve(self._identity, created=created)
+        found = replace(self._identity, created=created)
         identity, changes = meta.raised(found, node=node, now_ns=now_ns, where=str(self.path))
         self.commit({Table.META: changes})
         self._identity = identity

@@ -5,14 +5,13 @@ Message numbers carry the incarnation in their upper bits, so a number that was 
 in a crash is never given out again (G3).
 """
 
-import attrs
+import msgspec
 
 COUNT_BITS = 40
 """Bits of a message number that count within one incarnation; the rest is the incarnation."""
 
 
-@attrs.frozen
-class Identity:
+class Identity(msgspec.Struct, frozen=True):
     """Who a store is."""
 
     uuid: bytes

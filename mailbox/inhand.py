@@ -14,7 +14,7 @@ import threading
 from pathlib import Path
 from typing import Final
 
-import attrs
+import msgspec
 
 from .boot import boot_id, oom_kills
 
@@ -39,8 +39,7 @@ Words = memoryview
 """Eight unsigned words; see above for what five of them mean. The others say whose they are."""
 
 
-@attrs.frozen
-class Left:
+class Left(msgspec.Struct, frozen=True):
     """What was in hand when the process before this one died, in this same boot."""
 
     number: int

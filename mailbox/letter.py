@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import attrs
 import msgspec
 
 from .bodies import body_of
@@ -10,8 +9,7 @@ from .envelope import Codec, Envelope, Extra, open_envelope
 from .errors import Undecodable
 
 
-@attrs.frozen
-class Letter:
+class Letter(msgspec.Struct, frozen=True):
     """One message, as people see it. With a `problem` the other fields hold what could still be read."""
 
     number: int = 0

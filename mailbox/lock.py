@@ -17,7 +17,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-import attrs
 import msgspec
 
 from .boot import boot_id as boot_id
@@ -29,8 +28,7 @@ _MOST_COMMAND: Final = 200
 _NO_SUCH_LOCK: Final = {errno.EBADF, errno.EINVAL, errno.ENOTSUP, errno.ENOLCK}
 
 
-@attrs.frozen
-class Holder:
+class Holder(msgspec.Struct, frozen=True):
     """Who holds a store, as noted in its LOCK."""
 
     pid: int = 0

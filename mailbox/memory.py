@@ -10,7 +10,7 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from copy import deepcopy
 
-import attrs
+from msgspec.structs import replace
 
 from . import meta
 from .ballast import growth
@@ -63,7 +63,7 @@ class MemoryStore:
         self._gone: StoreError | None = None
         found = meta.read_identity(lambda key: self._trees.get(Table.META, key), "in memory")
         self._identity, changes = meta.raised(
-            attrs.evolve(found, created=created), node=node, now_ns=self._now_ns(), where="in memory"
+            replace(found, created=created), node=node, now_ns=self._now_ns(), where="in memory"
         )
         self._trees.write({Table.META: changes})
 

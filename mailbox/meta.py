@@ -8,7 +8,7 @@ every release can say of every store whether it is one and whether it can be rea
 from collections.abc import Callable
 from typing import Final
 
-import attrs
+import msgspec
 
 from .errors import NotAStore, StoreDamaged, StoreTooNew, Undecodable, WrongNode
 from .identity import COUNT_BITS, Identity
@@ -122,7 +122,7 @@ def raised(identity: Identity, *, node: str, now_ns: int, where: str) -> tuple[I
     }
     if name != identity.node:
         changes[NODE_KEY] = seal(name.encode())
-    return attrs.evolve(identity, incarnation=incarnation, node=name), changes
+    return msgspec.structs.replace(identity, incarnation=incarnation, node=name), changes
 
 
 def closing() -> Changes:

@@ -7,7 +7,7 @@ by every search, so that none is overlooked.
 from collections.abc import Iterator
 from typing import Final
 
-import attrs
+import msgspec
 
 from .patterns import matcher
 from .reading import dead_view, show_dead
@@ -19,8 +19,7 @@ PAGE: Final = 100
 """Dead letters read at a time; one has up to 80 KiB."""
 
 
-@attrs.frozen
-class Wanted:
+class Wanted(msgspec.Struct, frozen=True):
     """Which dead letters are meant. In a text `*` stands for any text; None asks nothing."""
 
     numbers: tuple[int, ...] | None = None
@@ -47,8 +46,7 @@ class Wanted:
         return all(pattern is None or matcher(pattern)(text) for pattern, text in asked)
 
 
-@attrs.frozen
-class DeadGroup:
+class DeadGroup(msgspec.Struct, frozen=True):
     """Dead letters that died of the same."""
 
     error: str
@@ -75,12 +73,6 @@ def newest_number(reads: Snapshot) -> int:
     """Number of the last dead letter; 0 if there is none."""
     at = reads.last(Table.DEAD)
     return open_key(at) if at else 0
-
-
-def oldest_died_at(reads: Snapshot) -> int:
-    """When the oldest dead letter there is died, ns; 0 if there is none, or it cannot be read."""
-    rows = reads.scan(Table.DEAD, limit=1)
-    return dead_view(open_key(rows[0][0]), rows[0][1]).died_at if rows else 0
 
 
 def read_page(reads: Snapshot, after: int, end: int) -> list[tuple[int, bytes]]:

@@ -9,16 +9,18 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any, Final
 
-import attrs
+import msgspec
 
 from .errors import Undecodable
+from .glance import (
+    list_supervisors as list_supervisors,
+    read_counters as read_counters,
+    read_declared as read_declared,
+)
 from .letter import Letter, decode, open_letter
 from .pauses import read_paused
 from .records import (
-    COUNTERS_KEY,
     Box,
-    Children,
-    Counters,
     Dead,
     Link,
     Timer,
@@ -96,34 +98,6 @@ def show_dead(store: Store, number: int) -> DeadView | None:
 def list_timers(store: Store, *, limit: int = 100) -> list[TimerView]:
     """What is due, the first first."""
     return [_timer(at, value) for at, value in store.scan(Table.TIMERS, limit=limit)]
-
-
-def read_counters(store: Store) -> Counters:
-    """What became of every message (G4).
-
-    Raises:
-        Undecodable: the record cannot be read.
-    """
-    value = store.get(Table.META, COUNTERS_KEY)
-    return Counters() if value is None else unpack(Counters, value)
-
-
-def read_declared(store: Store) -> dict[str, str]:
-    """The supervisor of each declared actor, by the actor's name, as of when the node last ran."""
-    found: dict[str, str] = {}
-    for record in list_supervisors(store):
-        pairs = zip(record.names, record.types, strict=False)
-        found.update({name: record.supervisor for name, type_ in pairs if type_})
-    return found
-
-
-def list_supervisors(store: Store) -> list[Children]:
-    """Every supervisor of the tree that the node last ran, and its children; damaged records are left out."""
-    found: list[Children] = []
-    for _, value in store.scan(Table.CHILDREN, limit=1 << 30):
-        with suppress(Undecodable):
-            found.append(unpack(Children, value))
-    return found
 
 
 def list_links(store: Store) -> list[Link]:
@@ -239,8 +213,7 @@ def _letters(reads: Snapshot, box: int, head: int, limit: int) -> list[Letter]:
     return letters[:limit]
 
 
-@attrs.frozen
-class _Damage:
+class _Damage(msgspec.Struct, frozen=True):
     reason: str
 
 

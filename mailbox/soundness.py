@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from typing import Any, Final, TypeVar
 
-import attrs
+import msgspec
 
 from .apart import count_chunks, names_of, unmatched
 from .bodies import Body
@@ -45,8 +45,7 @@ Segment = tuple[int, list[bytes | None]]
 """First sequence, envelopes; None where a checksum is wrong."""
 
 
-@attrs.frozen
-class Contents:
+class Contents(msgspec.Struct, frozen=True):
     """Everything in a store at one commit, as far as it can be read."""
 
     counters: Counters | None

@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager
 from enum import IntEnum
 from typing import Final, Protocol
 
-import attrs
+import msgspec
 
 from .identity import Identity
 from .inhand import InHand
@@ -44,8 +44,7 @@ Writes = dict[Table, dict[bytes, bytes | None]]
 """One batch: for each table, key to new value, `None` for a deletion."""
 
 
-@attrs.frozen
-class Usage:
+class Usage(msgspec.Struct, frozen=True):
     """How much room a store takes, in bytes."""
 
     used: int

@@ -6,7 +6,6 @@ there is none. A suspect counts only as long as it is at the head of its mailbox
 
 from collections.abc import Mapping
 
-import attrs
 import msgspec
 
 from .envelope import open_envelope
@@ -19,8 +18,7 @@ from .store import Snapshot, Table
 _decode = msgspec.msgpack.Decoder(dict[int, tuple[int, int]]).decode
 
 
-@attrs.frozen
-class Suspect:
+class Suspect(msgspec.Struct, frozen=True):
     """A message in whose turn the process was killed."""
 
     number: int

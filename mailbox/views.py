@@ -2,13 +2,12 @@
 
 from typing import Any
 
-import attrs
+import msgspec
 
 from .letter import Letter
 
 
-@attrs.frozen
-class MailboxView:
+class MailboxView(msgspec.Struct, frozen=True):
     """One mailbox as it is on disk."""
 
     box: int
@@ -36,8 +35,7 @@ class MailboxView:
     problem: str = ""
 
 
-@attrs.frozen
-class MailboxDetail:
+class MailboxDetail(msgspec.Struct, frozen=True):
     """One mailbox with what lies around it."""
 
     view: MailboxView
@@ -48,8 +46,7 @@ class MailboxDetail:
     """Messages due later, among the store's next 10,000 timers."""
 
 
-@attrs.frozen
-class DeadView:
+class DeadView(msgspec.Struct, frozen=True):
     """One dead letter."""
 
     number: int
@@ -66,12 +63,11 @@ class DeadView:
     restarts: int = 0
     replays: int = 0
     """How often it had been replayed before."""
-    letter: Letter = attrs.field(factory=Letter)
+    letter: Letter = msgspec.field(default_factory=Letter)
     problem: str = ""
 
 
-@attrs.frozen
-class TimerView:
+class TimerView(msgspec.Struct, frozen=True):
     """One thing that is due later."""
 
     due: int

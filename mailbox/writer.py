@@ -23,7 +23,7 @@ from collections.abc import Callable, Collection
 from queue import SimpleQueue
 from typing import Final, Literal, Protocol
 
-import attrs
+import msgspec
 
 from .errors import StoreFailed
 from .store import Writes
@@ -50,8 +50,7 @@ class Committing(Protocol):
         ...
 
 
-@attrs.frozen
-class WriterStatistics:
+class WriterStatistics(msgspec.Struct, frozen=True):
     """What a writer did so far."""
 
     commits: int

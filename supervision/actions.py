@@ -18,21 +18,19 @@ from __future__ import annotations
 
 from typing import Literal
 
-import attrs
+import msgspec
 
 from ..actors.exits import Exit
 from .events import RetryDue
 
 
-@attrs.frozen
-class Start:
+class Start(msgspec.Struct, frozen=True):
     """Start a child: a fresh object, from the last committed state if there is one."""
 
     name: str
 
 
-@attrs.frozen
-class Stop:
+class Stop(msgspec.Struct, frozen=True):
     """Stop a child, running or just starting."""
 
     name: str
@@ -40,8 +38,7 @@ class Stop:
     """Seconds until it is killed; 0 kills at once, None never."""
 
 
-@attrs.frozen
-class Wait:
+class Wait(msgspec.Struct, frozen=True):
     """Give an event back later."""
 
     seconds: float
@@ -63,8 +60,7 @@ Reason = Literal[
 """Why a request was denied. OTP's words, but `dynamic` for simple_one_for_one; `failed` is a failed start."""
 
 
-@attrs.frozen
-class Denied:
+class Denied(msgspec.Struct, frozen=True):
     """Why a request was not done."""
 
     reason: Reason
@@ -74,35 +70,30 @@ class Denied:
     """How the start ended, if it failed."""
 
 
-@attrs.frozen
-class Reply:
+class Reply(msgspec.Struct, frozen=True):
     """The answer to a request."""
 
     token: object
     denied: Denied | None = None
 
 
-@attrs.frozen
-class Forget:
+class Forget(msgspec.Struct, frozen=True):
     """A child's spec is deleted."""
 
     name: str
 
 
-@attrs.frozen
-class Ready:
+class Ready(msgspec.Struct, frozen=True):
     """The supervisor has started."""
 
 
-@attrs.frozen
-class End:
+class End(msgspec.Struct, frozen=True):
     """The supervisor has ended, and all its children before it."""
 
     exit: Exit
 
 
-@attrs.frozen
-class Report:
+class Report(msgspec.Struct, frozen=True):
     """Something for the log."""
 
     text: str

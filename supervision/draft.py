@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-import attrs
+import msgspec
 
 from ..actors.exits import Exit
 from .actions import Action, Denied, Forget, Reason, Reply, Report
@@ -102,7 +102,7 @@ class Draft:
 
     def put(self, place: Place, **changes: Any) -> Place:
         """A child as it is now; a new one comes last."""
-        place = attrs.evolve(place, **changes)
+        place = msgspec.structs.replace(place, **changes)
         self._own()[place.name] = place
         return place
 
@@ -114,7 +114,7 @@ class Draft:
     def change_task(self, **changes: Any) -> None:
         """The task goes on."""
         assert self.task is not None
-        self.task = attrs.evolve(self.task, **changes)
+        self.task = msgspec.structs.replace(self.task, **changes)
 
     def begin_task(self, task: Task) -> None:
         """There is something to do that takes more than one event."""

@@ -23,49 +23,43 @@ no `Stop` was given, nothing more is said about that life of the child.
 
 from __future__ import annotations
 
-import attrs
+import msgspec
 
 from ..actors.exits import Exit
 from .specs import AnyChild
 
 
-@attrs.frozen
-class Begin:
+class Begin(msgspec.Struct, frozen=True):
     """Start the children, in order."""
 
 
-@attrs.frozen
-class Started:
+class Started(msgspec.Struct, frozen=True):
     """The child runs."""
 
     name: str
 
 
-@attrs.frozen
-class Ignored:
+class Ignored(msgspec.Struct, frozen=True):
     """There is nothing to run at this name; the spec is kept unless the child is temporary."""
 
     name: str
 
 
-@attrs.frozen
-class StartFailed:
+class StartFailed(msgspec.Struct, frozen=True):
     """The child did not start."""
 
     name: str
     exit: Exit
 
 
-@attrs.frozen
-class Exited:
+class Exited(msgspec.Struct, frozen=True):
     """A running child has ended by itself."""
 
     name: str
     exit: Exit
 
 
-@attrs.frozen
-class StopDone:
+class StopDone(msgspec.Struct, frozen=True):
     """A child that was to be stopped is gone."""
 
     name: str
@@ -73,8 +67,7 @@ class StopDone:
     """How it ended: `Stopped`; `Killed` if it was not in time; another if it got ahead of the stop."""
 
 
-@attrs.frozen
-class RetryDue:
+class RetryDue(msgspec.Struct, frozen=True):
     """The wait before a restart is over. Made by `deciding`; the doer only gives it back."""
 
     name: str
@@ -85,8 +78,7 @@ class RetryDue:
     """The restart is in the budget already; otherwise it is a new attempt, which counts."""
 
 
-@attrs.frozen
-class StartChild:
+class StartChild(msgspec.Struct, frozen=True):
     """A request: add a child and start it."""
 
     token: object
@@ -95,32 +87,28 @@ class StartChild:
     """For a `Dynamic`, a `Child` made by its `child(name, …)`."""
 
 
-@attrs.frozen
-class TerminateChild:
+class TerminateChild(msgspec.Struct, frozen=True):
     """A request: stop a child and keep its spec, unless it is temporary or of a `Dynamic`."""
 
     token: object
     name: str
 
 
-@attrs.frozen
-class RestartChild:
+class RestartChild(msgspec.Struct, frozen=True):
     """A request: start a child that is down."""
 
     token: object
     name: str
 
 
-@attrs.frozen
-class DeleteChild:
+class DeleteChild(msgspec.Struct, frozen=True):
     """A request: forget the spec of a child that is down."""
 
     token: object
     name: str
 
 
-@attrs.frozen
-class ShutDown:
+class ShutDown(msgspec.Struct, frozen=True):
     """Stop the children, then end."""
 
     by: str

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final, Literal, get_args
 
-import attrs
+import msgspec
 
 from ..actors.durations import Seconds, in_seconds
 from ..mailbox.names import check_name
@@ -90,8 +90,7 @@ def check_significant(spec: object, restart: str, *, significant: bool) -> None:
         )
 
 
-@attrs.frozen
-class Terms:
+class Terms(msgspec.Struct, frozen=True):
     """How a supervisor treats one of its children."""
 
     restart: Restart

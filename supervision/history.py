@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Final
 
-import attrs
 import msgspec
 
 from ..actors.exits import Exit, Failed, GaveUp, describe
@@ -15,8 +14,7 @@ LONGEST: Final = 4000
 """Characters that are kept of one text, so that reports within reports stay readable."""
 
 
-@attrs.frozen
-class Incident:
+class Incident(msgspec.Struct, frozen=True):
     """A child that failed, or did not start."""
 
     at: float
@@ -32,7 +30,7 @@ class Incident:
 
 def remember(history: tuple[Incident, ...], incident: Incident) -> tuple[Incident, ...]:
     """The history with one more incident, bounded."""
-    kept = attrs.evolve(incident, exit=_clipped(incident.exit))
+    kept = msgspec.structs.replace(incident, exit=_clipped(incident.exit))
     return (*history, kept)[-REMEMBERED:]
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, cast
 
 from ..actors.actor import actor_type
-from ..mailbox.reading import list_supervisors
+from ..mailbox.glance import list_supervisors
 from ..mailbox.records import Children, name_key, pack
 from ..mailbox.store import Table
 from .specs import AnyChild, AnySupervisor, Child, Dynamic, Supervisor

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from enum import Enum
 
-import attrs
+import msgspec
 
 from ..actors.exits import Exit
 from .events import Event
@@ -40,8 +40,7 @@ class Phase(Enum):
     ENDED = "ended"
 
 
-@attrs.frozen
-class Place:
+class Place(msgspec.Struct, frozen=True):
     """One child's place under a supervisor: its spec, and what is known of its present life."""
 
     spec: AnyChild
@@ -67,13 +66,11 @@ class Place:
 # Tasks: what takes a supervisor more than one event. While it has one, all else is postponed.
 
 
-@attrs.frozen
-class Boot:
+class Boot(msgspec.Struct, frozen=True):
     """Start all children for the first time."""
 
 
-@attrs.frozen
-class Regroup:
+class Regroup(msgspec.Struct, frozen=True):
     """Stop the other children of a group, then start it again."""
 
     failed: str
@@ -82,8 +79,7 @@ class Regroup:
     """Between stopping and starting there is the back-off."""
 
 
-@attrs.frozen
-class Hire:
+class Hire(msgspec.Struct, frozen=True):
     """Start one child because somebody asked."""
 
     token: object
@@ -92,23 +88,20 @@ class Hire:
     """It was added for this, and is forgotten if it does not start."""
 
 
-@attrs.frozen
-class Dismiss:
+class Dismiss(msgspec.Struct, frozen=True):
     """Stop one child because somebody asked."""
 
     token: object
     name: str
 
 
-@attrs.frozen
-class Close:
+class Close(msgspec.Struct, frozen=True):
     """Stop all children, then end."""
 
     exit: Exit
 
 
-@attrs.frozen
-class Task:
+class Task(msgspec.Struct, frozen=True):
     """What is being done: first the stops, one after another, then the starts."""
 
     purpose: Boot | Regroup | Hire | Dismiss | Close
@@ -122,8 +115,7 @@ class Task:
     """Who is just starting."""
 
 
-@attrs.frozen
-class State:
+class State(msgspec.Struct, frozen=True):
     """All that one supervisor knows."""
 
     children: Mapping[str, Place]

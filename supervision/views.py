@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-import attrs
+import msgspec
 
 from ..actors.exits import GaveUp, describe
 from .fields import Restart
@@ -13,8 +13,7 @@ from .specs import AnySupervisor, Child, Dynamic
 from .state import State, Status
 
 
-@attrs.frozen
-class ChildView:
+class ChildView(msgspec.Struct, frozen=True):
     """One child as it is now."""
 
     name: str
@@ -28,8 +27,7 @@ class ChildView:
     """When it last started, in monotonic seconds; 0.0 if it never has."""
 
 
-@attrs.frozen
-class Counts:
+class Counts(msgspec.Struct, frozen=True):
     """How many children there are; those of a template have one spec."""
 
     specs: int

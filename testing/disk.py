@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import attrs
+import msgspec
 import trio
 
 from ..mailbox.envelope import Extra, open_envelope
@@ -40,7 +40,7 @@ class Disk:
 
     def lift_quota(self) -> None:
         """Let its store grow as it likes, in this life and in those after."""
-        self._node.habits = attrs.evolve(self._node.habits, quota=None)
+        self._node.habits = msgspec.structs.replace(self._node.habits, quota=None)
         if self._node.life is not None:
             self._node.life.runtime.room.lift_quota()
 

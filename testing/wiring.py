@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING
 
-import attrs
+import msgspec
 import trio
 
 from ..cluster.addresses import Address
@@ -31,7 +31,7 @@ def names(sim: Simulation) -> list[str]:
 
 def habits_of(sim: Simulation, name: str, habits: Habits) -> Habits:
     """A node's habits, with those whom it may send mail to."""
-    return attrs.evolve(habits, peers=frozenset(names(sim)) - {name}) if sim.linked else habits
+    return msgspec.structs.replace(habits, peers=frozenset(names(sim)) - {name}) if sim.linked else habits
 
 
 @asynccontextmanager

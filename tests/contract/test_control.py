@@ -17,7 +17,7 @@ import trio
 from hypothesis import example, given, strategies as st
 
 from callboard import CallboardError, Client, Node, NodeUnreachable, open_node
-from callboard.cluster import control
+from callboard.cluster import control, conversing
 from callboard.cluster.commands import (
     READ_ANSWER,
     READ_COMMAND,
@@ -360,7 +360,7 @@ def test_garbage_closes_its_own_connection_and_nothing_else(
 def test_who_is_slow_is_left(
     tmp_path: Path, bank: Bank, monkeypatch: pytest.MonkeyPatch, begun: bytes
 ) -> None:
-    monkeypatch.setattr(control, "PATIENCE_S", 0.1)
+    monkeypatch.setattr(conversing, "PATIENCE_S", 0.1)
     started = time.monotonic()
     talked(tmp_path / "s", begun)
     assert time.monotonic() - started < 5
@@ -369,7 +369,7 @@ def test_who_is_slow_is_left(
 def test_who_has_said_hello_may_be_silent(
     client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(control, "PATIENCE_S", 0.05)
+    monkeypatch.setattr(conversing, "PATIENCE_S", 0.05)
     assert asked(client, "deposit", amount="0") == 100
     (line,) = client._kept
     time.sleep(0.2)
@@ -383,7 +383,7 @@ def test_another_version_is_told_ours_and_left(tmp_path: Path, bank: Bank) -> No
 
 
 def test_a_client_of_another_version_says_what_to_do(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(control, "VERSION", 2)
+    monkeypatch.setattr(conversing, "VERSION", 2)
     with pytest.raises(CallboardError, match="version 2, and this process speaks version 1: use the same"):
         client.do(Resume(name="ann"))
 

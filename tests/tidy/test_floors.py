@@ -70,7 +70,7 @@ def crowded(source: Source) -> Iterator[str]:
     """What an ``__init__.py`` holds besides its docstring, literals and names handed on, now or later."""
     for node in source.tree.body:
         literal = isinstance(node, ast.Assign | ast.Expr) and is_literal(node.value)
-        later = (isinstance(node, ast.FunctionDef) and node.name == "__getattr__") or (
+        later = (isinstance(node, ast.FunctionDef) and node.name in {"__getattr__", "__dir__"}) or (
             isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
         )
         if not literal and not later and not isinstance(node, ast.ImportFrom):

@@ -219,4 +219,5 @@ NOTES: Mapping[str, tuple[str, Unit]] = {
     "awake": ("awake", KIBIBYTES),
     "callboard": ("callboard", MILLISECONDS),
     "dependencies": ("dependencies", MILLISECONDS),
+    "program": ("a program with one ask", MILLISECONDS),
 }

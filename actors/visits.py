@@ -29,7 +29,7 @@ from ..mailbox.inhand import BOX, NUMBER
 from .beginnings import Beginnings
 from .cell import Cell, Phase
 from .checking import SMALL
-from .stepping import first_step
+from .stepping import RETURNED
 from .turn import Turn
 from .verdicts import Verdicts
 from .worker import Suspended, Worker
@@ -100,7 +100,7 @@ class Visits:
         cell.phase = RUNNING
         cell.used_at = self._now
         turns = begun = 1 if self._blame.lone is cell else min(self._schedule.quantum, room, self._left)
-        mails, beginnings = cell.mail, self.beginnings
+        mails, beginnings, stepper = cell.mail, self.beginnings, worker.stepper
         while turns > 0:
             mail = mails[0] if mails else None if cell.loaded == cell.tail else beginnings.head(cell)
             if mail is None:
@@ -112,19 +112,20 @@ class Visits:
                     continue
                 break
             turn, spec, coroutine = found
-            context = copy_context()
+            context, stepper.turn, stepper.coroutine = copy_context(), turn, coroutine
             try:
-                trap = context.run(first_step, turn, coroutine)
-            except StopIteration as stop:
-                if worker.check.leaked() or not self._end(turn, cell, mail, spec, stop.value):
-                    self.verdicts.returned(worker, turn, spec, stop.value)
+                trap = context.run(stepper.step, None)
             except BaseException as error:
+                stepper.renew()
                 worker.leaked = worker.check.leaked()
                 self.verdicts.raised(turn, spec, error)
             else:
-                self._words[NUMBER] = 0
-                self._blame.stepped(cell)
-                return Suspended(cell, turn, spec, coroutine, context, trap)
+                if trap is not RETURNED:
+                    self._words[NUMBER] = 0
+                    self._blame.stepped(cell)
+                    return Suspended(cell, turn, spec, coroutine, context, trap)
+                if worker.check.leaked() or not self._end(turn, cell, mail, spec, stepper.result):
+                    self.verdicts.returned(worker, turn, spec, stepper.result)
             if cell.phase is not RUNNING or worker.leaked:
                 break
             # What a turn sends is work for others, and counts as if it had been done here.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import trio
 
-from .stepping import LeakCheck
+from .stepping import LeakCheck, Stepper
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -44,11 +44,12 @@ class Suspended(NamedTuple):
 class Worker:
     """One task that runs turns."""
 
-    __slots__ = ("abandon_at", "check", "hand", "ignored", "leaked", "reason", "scope")
+    __slots__ = ("abandon_at", "check", "hand", "ignored", "leaked", "reason", "scope", "stepper")
 
     def __init__(self) -> None:
         self.scope = trio.CancelScope()
         self.check = LeakCheck()
+        self.stepper = Stepper()
         self.hand: Suspended | None = None
         """The turn it stays with."""
         self.reason = ""

@@ -122,6 +122,7 @@ class Workers:
             cell = next_cell() if room > 0 else None
             if cell is None:
                 if not ledger.commit():
+                    worker.stepper.let_go()
                     await self._park()
                     visits.begin_slice()
                 continue

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from ..actors.stepping import first_step, next_step
+from ..actors.stepping import next_step, step_all
 from ..mailbox.inhand import BOX, NUMBER
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ AGAIN_S: Final = 60.0
 LINGER: Final = 3
 """Looks that find nothing before the thread sleeps."""
 
-_STEPS: Final = {first_step.__code__, next_step.__code__}
+_STEPS: Final = {step_all.__code__, next_step.__code__}
 _OURS: Final = {"callboard", "trio"}
 
 

@@ -23,16 +23,12 @@ from ..mailbox.records import (
 )
 from ..mailbox.store import Table
 from .alarm import CROWD
-from .cell import WINDOW, Cell, Phase
+from .cell import Cell, Phase
 from .window import Window
 
 if TYPE_CHECKING:
     from .actor import ActorType
-    from .mail import Mail
     from .runtime import Runtime
-
-IDLE = Phase.IDLE
-READY = Phase.READY
 
 
 class Cells:
@@ -44,8 +40,6 @@ class Cells:
         self._runtime = runtime
         self._ledger = runtime.ledger
         self._schedule = runtime.schedule
-        self._quantum = runtime.schedule.quantum
-        self._probe = runtime.probe
         self._types = runtime.types
         self._clock = runtime.clock
         self._park_s = park_s
@@ -183,30 +177,6 @@ class Cells:
         ledger.write(Table.STATES, cell.key(), None)
         for first, _ in cell.segments:
             ledger.write(Table.MAIL, pair_key(cell.box, first), None)
-
-    # Delivering.
-
-    def deliver(self, cell: Cell, mail: Mail) -> None:
-        """Put a message at the tail of a mailbox, with the open batch."""
-        ledger = self._ledger
-        batch = ledger.open
-        mail.lsn = batch.lsn
-        batch.bytes += mail.size
-        waiting = len(cell.mail)
-        if cell.loaded == cell.tail and waiting < WINDOW:
-            cell.mail.append(mail)
-            cell.loaded += 1
-        cell.tail += 1
-        cell.fresh.append(mail)
-        if cell.touched != mail.lsn:
-            ledger.touch(cell)
-        if self._probe is not None:
-            self._probe.delivered(cell, mail)
-        if cell.phase is IDLE:
-            cell.phase = Phase.READY
-            self._schedule.add(cell)
-        elif waiting == self._quantum and cell.phase is READY:
-            self._schedule.filled(cell)
 
     # Readiness.
 

@@ -175,7 +175,7 @@ class Office:
         cell = runtime.cells.get(name)
         if runtime.probe is not None:
             runtime.probe.replayed(cell, mail)
-        runtime.cells.deliver(cell, mail)
+        runtime.sending.deliver(name, mail)
 
     def _drop(self, value: bytes, *, by_number: bool) -> Callable[[], None]:
         number, raw = 0, b""

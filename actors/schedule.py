@@ -72,6 +72,14 @@ class Fair:
 
     def next(self) -> Cell | None:
         """Take the cell at the front."""
+        if self._full or self._ahead or self._full_was_next:
+            self._weigh()
+            if self._full_was_next:
+                return self._full.popleft()
+        return self._ready.popleft() if self._ready else None
+
+    def _weigh(self) -> None:
+        """Say whether a full mailbox is next; what was spent while none was counts for nothing."""
         ahead = self._ahead + (self.spent if self._full_was_next else -self.spent)
         self._ahead = min(max(ahead, 0), FAVOUR)
         self.spent = 0
@@ -80,9 +88,6 @@ class Fair:
         elif not self._ahead:
             self._favours = True
         self._full_was_next = bool(self._full) and (self._favours or not self._ready)
-        if self._full_was_next:
-            return self._full.popleft()
-        return self._ready.popleft() if self._ready else None
 
     def __len__(self) -> int:
         return len(self._ready) + len(self._full)

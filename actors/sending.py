@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ..mailbox.envelope import INLINE, MAX_BODY
 from ..mailbox.errors import Undecodable
 from .burying import bury
-from .cell import Cell, Phase
+from .cell import WINDOW, Cell, Phase
 from .current import TURN
 from .durations import Seconds, in_seconds
 from .errors import MessageTooLarge
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from .ref import ActorRef
     from .runtime import Runtime
 
-GONE = Phase.GONE
+GONE, IDLE, READY = Phase.GONE, Phase.IDLE, Phase.READY
 
 Where = Cell | str
 """A mailbox, or the name of one that is made when something is put there."""
@@ -38,7 +38,9 @@ class Sending:
         self._ledger = runtime.ledger
         self._active = runtime.cells.by_name
         self._cells = runtime.cells
-        self._deliver = runtime.cells.deliver
+        self._schedule = runtime.schedule
+        self._quantum = runtime.schedule.quantum
+        self._probe = runtime.probe
         self._counters = runtime.ledger.counters
 
     def make_mail(
@@ -71,14 +73,14 @@ class Sending:
             MessageTooLarge: its body is above the limit.
         """
         cell = self._active.get(ref.name)
-        kind = cell.kind if cell is not None and type(message) is Message else None
-        if cell is None or kind is None or kind.handlers.get(message.spec.name) is not message.spec:
-            return self.target(ref, message), self.make_mail(message, cause)
-        size = size_of(message)
-        if size > INLINE:
-            return cell, self.make_mail(message, cause)
-        self._ledger.number = number = self._ledger.number + 1
-        return cell, Mail(number, message, cause, 0, None, None, None, 0, size)
+        if cell is not None and message.__class__ is Message:
+            kind, spec = cell.kind, message.spec
+            if kind is not None and kind.handlers.get(spec.name) is spec:
+                size = spec.shape.fixed or size_of(message)
+                if size <= INLINE:
+                    self._ledger.number = number = self._ledger.number + 1
+                    return cell, Mail(number, message, cause, 0, None, None, None, 0, size)
+        return self.target(ref, message), self.make_mail(message, cause)
 
     def target(self, ref: ActorRef[Any], message: Message[Any, Any]) -> Where:
         """The mailbox of a ref, if its actor has a handler for the message; its name if there is none yet.
@@ -132,29 +134,51 @@ class Sending:
 
         return apply
 
-    def apply(self, effects: list[Effect]) -> None:
-        """Do what a turn staged, in order, with the open batch."""
-        deliver, sent = self._deliver, 0
+    def apply(self, effects: list[Effect], *, counted: bool = False) -> None:
+        """Do what a turn staged, in order, with the open batch; `counted` messages were accepted before."""
+        ledger, sent = self._ledger, 0
+        batch = ledger.open
+        lsn = batch.lsn
         for effect in effects:
             if callable(effect):
                 effect()
                 continue
-            where, mail = effect
-            if isinstance(where, str):
-                where = self._cells.get(where)
-            elif where.phase is GONE:
-                where = self._cells.get(where.name)
-            deliver(where, mail)
+            cell, mail = effect
+            if isinstance(cell, str):
+                cell = self._cells.get(cell)
+            phase = cell.phase
+            if phase is GONE:
+                cell = self._cells.get(cell.name)
+                phase = cell.phase
             sent += 1
-        self._counters.accepted += sent
+            mail.lsn = lsn
+            batch.bytes += mail.size
+            mails, tail = cell.mail, cell.tail
+            waiting = len(mails)
+            cell.tail = tail + 1
+            if cell.loaded == tail and waiting < WINDOW:
+                mails.append(mail)
+                cell.loaded = tail + 1
+            cell.fresh.append(mail)
+            if cell.touched != lsn:
+                ledger.touch(cell)
+            if self._probe is not None:
+                self._probe.delivered(cell, mail)
+            if phase is IDLE:
+                cell.phase = READY
+                self._schedule.add(cell)
+            elif waiting == self._quantum and phase is READY:
+                self._schedule.filled(cell)
+        if not counted:
+            self._counters.accepted += sent
 
     def deliver_to(self, where: Where, mail: Mail) -> None:
         """Put a message into a mailbox, which is made if there is none, with the open batch."""
         self.apply([(where, mail)])
 
     def deliver(self, name: str, mail: Mail) -> None:
-        """Put a timer's message, counted when it was set, into a mailbox."""
-        self._runtime.cells.deliver(self._runtime.cells.get(name), mail)
+        """Put a message that was counted before, as a timer's when it was set, into a mailbox."""
+        self.apply([(name, mail)], counted=True)
 
     def bury_bytes(self, raw: bytes, box: str, text: str) -> None:
         """Write bytes that no mailbox can take as a dead letter."""

@@ -45,7 +45,7 @@ class Shape:
 
     __slots__ = (
         *("_complete", "_defaults", "_partial", "_place"),
-        *("check", "decode", "encode", "kinds", "live", "most", "names", "native", "notes", "small"),
+        *("check", "decode", "encode", "fixed", "kinds", "live", "most", "names", "native", "notes", "small"),
     )
 
     names: tuple[str, ...]
@@ -63,6 +63,8 @@ class Shape:
     kinds: tuple[Kind, ...]
     most: Callable[[tuple[Any, ...]], int] | None
     """Bytes that `encode` makes of checked values at the most; None if that is not cheaply told."""
+    fixed: int
+    """What `most` says of all values; 0 if that depends on them."""
     small: bool
     """No values have more than `SMALL` bytes."""
     notes: tuple[Note, ...]
@@ -115,7 +117,8 @@ class Shape:
         self.native = all(kind.native for kind in kinds)
         sizes = sizes_of(self.names, kinds)
         self.most = None if sizes is None else compile_most(len(kinds), *sizes)
-        self.small = sizes is not None and not sizes[1] and sizes[0] <= SMALL
+        self.fixed = 0 if sizes is None or sizes[1] else sizes[0]
+        self.small = 0 < self.fixed <= SMALL
         # The notes let go of their scopes, and of the defining function's frame with them.
         self.notes = tuple(Note(annotation) for annotation, _ in pairs)
         object.__setattr__(self, "__class__", Shape)

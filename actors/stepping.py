@@ -50,7 +50,7 @@ class Stepper:
     def renew(self) -> None:
         """Forget the handler that raised, which took the generator with it."""
         self.step: Callable[[None], Any] = step_all(self).send
-        """Run a handler up to its first trap, in the turn's own context; returns RETURNED if there is none."""
+        """Run a handler up to its first trap, in the turn's own context, or RETURNED."""
         self.step(None)
 
     def let_go(self) -> None:

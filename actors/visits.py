@@ -74,17 +74,16 @@ class Visits:
         self._reread = runtime.endings.reread
         self._now = self._ends_at = 0.0
         self._left = 0
+        self._suspects = runtime.blame.suspected
+        self.slice_over = False
+        """Other tasks should have their chance."""
 
     def begin_slice(self) -> None:
         """Other tasks had their chance."""
         self._now = self._clock()
         self._ends_at = self._tick() + SLICE_S
         self._left = SLICE_TURNS
-
-    @property
-    def slice_over(self) -> bool:
-        """Whether other tasks should have theirs."""
-        return self._left <= 0 or self._tick() >= self._ends_at
+        self.slice_over = False
 
     # One function, since a call costs a fiftieth of a turn.
     def visit(self, worker: Worker, cell: Cell, room: int) -> Suspended | None:  # noqa: C901, PLR0912
@@ -99,7 +98,13 @@ class Visits:
             return None
         cell.phase = RUNNING
         cell.used_at = self._now
-        turns = begun = 1 if self._blame.lone is cell else min(self._schedule.quantum, room, self._left)
+        schedule = self._schedule
+        # Not min(): every visit of one message passes here.
+        turns = schedule.quantum
+        turns = room if room < turns else turns  # noqa: FURB136
+        turns = begun = self._left if self._left < turns else turns  # noqa: FURB136
+        if self._suspects and self._blame.lone is cell:
+            turns = begun = 1
         mails, beginnings, stepper = cell.mail, self.beginnings, worker.stepper
         while turns > 0:
             mail = mails[0] if mails else None if cell.loaded == cell.tail else beginnings.head(cell)
@@ -108,7 +113,9 @@ class Visits:
             turns -= 1
             found = self._begin(cell, mail) or beginnings.begin(cell, mail)
             if found is None:
-                if cell.phase is RUNNING:
+                worker.leaked = worker.check.leaked()  # what builds an actor is a user's code, too
+                self.slice_over = self._tick() >= self._ends_at
+                if cell.phase is RUNNING and not worker.leaked:
                     continue
                 break
             turn, spec, coroutine = found
@@ -126,15 +133,17 @@ class Visits:
                     return Suspended(cell, turn, spec, coroutine, context, trap)
                 if worker.check.leaked() or not self._end(turn, cell, mail, spec, stepper.result):
                     self.verdicts.returned(worker, turn, spec, stepper.result)
-            if cell.phase is not RUNNING or worker.leaked:
-                break
             # What a turn sends is work for others, and counts as if it had been done here.
             turns -= len(turn.effects)
             # At every turn, since one may have blocked for longer than a slice.
-            if self._tick() >= self._ends_at:
+            self.slice_over = over = self._tick() >= self._ends_at
+            if over or cell.phase is not RUNNING or worker.leaked:
                 break
-        self._left -= begun - turns
-        self._schedule.spent += begun - turns
+        begun -= turns
+        schedule.spent += begun
+        self._left -= begun
+        if self._left <= 0:
+            self.slice_over = True
         if cell.phase is RUNNING:
             cell.phase = Phase.IDLE
             if cell.tail != cell.head:

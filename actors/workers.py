@@ -40,7 +40,8 @@ class Workers:
         self._ledger = runtime.ledger
         self._schedule = runtime.schedule
         self._blame = blame = runtime.blame
-        self._next = blame.next if blame.suspected else self._schedule.next
+        self._suspects = blame.suspected
+        self._next = blame.next if self._suspects else self._schedule.next
         self._words = blame.words
         self._verdicts = self._ample = Verdicts(runtime)
         self._thrifty = Thrifty(runtime)
@@ -115,7 +116,7 @@ class Workers:
 
     async def _lead(self, worker: Worker) -> None:
         ledger, next_cell, tick = self._ledger, self._next, self._tick
-        visits = self._visits
+        visits, suspects = self._visits, self._suspects
         visits.begin_slice()
         while not self.finished:
             room = 0 if self.closing else ledger.room()
@@ -131,9 +132,9 @@ class Workers:
                 self.start()
                 await self._stay(worker, suspended)
                 return
-            if self._blame.lone is cell:
+            if suspects and self._blame.lone is cell:
                 self._blame.over(cell)
-            if worker.leaked or worker.check.leaked():
+            if worker.leaked:
                 self.start()
                 await worker.check.repair()
                 return

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from .actor import Actor, ActorType
     from .guarding import Guardian
     from .mail import Mail
+    from .ref import ActorRef
     from .worker import Worker
 
 WINDOW = 4000
@@ -70,6 +71,7 @@ class Cell:
         "park_at",
         "paused",
         "phase",
+        "ref",
         "restarts",
         "retry_at",
         "segments",
@@ -91,8 +93,7 @@ class Cell:
         self.type = record.type
         self.life = record.life
         self.paused = record.paused
-        self.attempts = record.attempts
-        self.starts = record.starts
+        self.attempts, self.starts = record.attempts, record.starts
         self.retry_at = record.retry_at
         self.error = record.error
         self.failed_at = record.failed_at
@@ -131,6 +132,8 @@ class Cell:
         """The last batch that writes anything of this cell."""
         self.attempts_lsn = self.weight = 0  # `weight`: bytes of mail in memory, about; see `window`
         self.phase = Phase.IDLE
+        self.ref: ActorRef[Any] | None = None
+        """Its actor's, once somebody who heard from it asked who that was."""
         self.worker: Worker | None = None
         """The worker that owns the suspended turn."""
         self.used_at = 0.0

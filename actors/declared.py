@@ -24,7 +24,7 @@ class ActorType:
 
     __slots__ = (
         *("_make_transients", "abstract", "attributes", "cls", "handlers", "has_started", "has_stopped"),
-        *("keeps_values", "name", "number", "read", "read_checked", "speculation", "state", "where"),
+        *("keeps_values", "name", "number", "read", "read_checked", "speculation", "specs", "state", "where"),
     )
 
     def __init__(
@@ -51,6 +51,8 @@ class ActorType:
         """The declared fields."""
         self.handlers = handlers
         """By declared name, inherited ones included."""
+        self.specs = frozenset(handlers.values())
+        """The same, to ask whether one is among them."""
         self.speculation = speculation
         """Whether its turns may begin on mail that is not yet durable (G6)."""
         self.abstract = any(spec.abstract for spec in handlers.values())

@@ -75,7 +75,7 @@ class Sending:
         cell = self._active.get(ref.name)
         if cell is not None and message.__class__ is Message:
             kind, spec = cell.kind, message.spec
-            if kind is not None and kind.handlers.get(spec.name) is spec:
+            if kind is not None and spec in kind.specs:
                 size = spec.shape.fixed or size_of(message)
                 if size <= INLINE:
                     self._ledger.number = number = self._ledger.number + 1

@@ -49,7 +49,8 @@ class Stepper:
 
     def renew(self) -> None:
         """Forget the handler that raised, which took the generator with it."""
-        self.step: Callable[[None], Any] = step_all(self).send
+        generator: Any = step_all(self)
+        self.step: Callable[[None], Any] = generator.send
         """Run a handler up to its first trap, in the turn's own context, or RETURNED."""
         self.step(None)
 

@@ -74,8 +74,14 @@ class Turn(msgspec.Struct, eq=False):
     @property
     def sender(self) -> ActorRef[Any] | None:
         """The actor whose turn sent the message; None if it came from outside."""
-        name, node = split(self.mail.cause.sender)
-        return ActorRef(name, node, self._runtime.post) if name else None
+        sender = self.mail.cause.sender
+        cell = self._runtime.cells.by_name.get(sender)
+        if cell is not None:
+            if cell.ref is None:
+                cell.ref = ActorRef(sender, "", self.post)
+            return cell.ref
+        name, node = split(sender)
+        return ActorRef(name, node, self.post) if name else None
 
     @property
     def sent_at(self) -> datetime:
@@ -233,7 +239,7 @@ class Turn(msgspec.Struct, eq=False):
         """Stage a message to an actor of this node; what a bare `await ref.tell(message)` does in a turn."""
         if self.over or self.starting or len(self.effects) >= self.look_at:
             self.check_open()
-        self.effects.append(self._runtime.sending.staged(ref, message, self._cause or self.cause))
+        self.effects.append(self._runtime.sending.staged(ref, message, self._cause or self._come_from()))
 
     def send(
         self,
@@ -268,16 +274,14 @@ class Turn(msgspec.Struct, eq=False):
     @property
     def cause(self) -> Cause:
         """What the messages of this turn say of where they come from."""
-        if self._cause is None:
-            mail = self.mail
-            self._cause = Cause(
-                self.cell.name,
-                self._runtime.now_ns(),
-                mail.number,
-                mail.cause.root or mail.number,
-                mail.cause.trace,
-            )
-        return self._cause
+        return self._cause or self._come_from()
+
+    def _come_from(self) -> Cause:
+        mail = self.mail
+        number, before = mail.number, mail.cause
+        now_ns, name = self._runtime.now_ns(), self.cell.name
+        self._cause = cause = Cause(name, now_ns, number, before.root or number, before.trace)
+        return cause
 
     def __repr__(self) -> str:
         return f"<turn of {self.mail.show()} at {self.cell.name!r}{', over' if self.over else ''}>"

@@ -71,6 +71,8 @@ class Visits:
         self._clock, self._tick = runtime.clock, runtime.tick
         self._ahead = runtime.speculation
         self._roundtrip = runtime.roundtrip
+        self._rare = self._roundtrip or self._probe is not None or not self._ahead
+        """Something is asked at every turn that production does not ask."""
         self._reread = runtime.endings.reread
         self._now = self._ends_at = 0.0
         self._left = 0
@@ -155,16 +157,19 @@ class Visits:
         message, actor, kind = mail.message, cell.actor, cell.kind
         if message is None or actor is None or kind is None or mail.flags & SPECIAL:
             return None
-        if cell.attempts or cell.starts or cell.careful or not (self._ahead and kind.speculation):
+        if cell.attempts or cell.starts or cell.careful or not kind.speculation:
             return None
         spec, held = message.spec, message.held
-        if kind.handlers.get(spec.name) is not spec or spec.suspends or held.__class__ is not tuple:
+        if spec.suspends or spec not in kind.specs or held.__class__ is not tuple:
             return None
-        if self._roundtrip:
-            held = spec.shape.decode(message.body(), self._post)
         turn = Turn(self._runtime, cell, mail, self._post)
-        if self._probe is not None:
-            self._probe.turn_begin(turn)
+        if self._rare:
+            if not self._ahead:
+                return None
+            if self._roundtrip:
+                held = spec.shape.decode(message.body(), self._post)
+            if self._probe is not None:
+                self._probe.turn_begin(turn)
         words = self._words
         words[BOX] = cell.box
         words[NUMBER] = mail.number  # from here on code of the user's runs
@@ -177,35 +182,29 @@ class Visits:
         """
         if mail.flags or turn.claimed is not None or turn.stopping or cell.error or self.tight:
             return False
-        kind, actor = cell.kind, cell.actor
-        assert kind is not None
-        assert actor is not None
+        kind: Any = cell.kind  # there is one, and an actor, or it could not have had a turn
         if not kind.keeps_values:
             return False
         reply = spec.reply
         try:
             if result is not None or not reply.nothing:
                 reply.check(result)
-            values = kind.read_checked(actor)
+            values = kind.read_checked(cell.actor)
         except Exception:
             return False  # the long way says what is wrong
         shape = kind.state
         if not shape.small and (shape.most is None or shape.most(values) > SMALL):
             return False
         self._words[NUMBER] = 0
-        probe = self._probe
-        if probe is not None:
-            try:
-                probe.turn_end(turn)
-            except Exception as error:
-                self.verdicts.failed(turn, spec, error)
-                return True
+        if self._rare and (error := self._object(turn)) is not None:
+            self.verdicts.failed(turn, spec, error)
+            return True
         turn.over = True
         cell.newer = values
         if self._roundtrip:
             self._reread(cell)
         batch = self._ledger.open
-        cell.lsn = batch.lsn
+        lsn = cell.lsn = batch.lsn
         if turn.effects:
             self._apply(turn.effects)
         cell.mail.popleft()
@@ -213,8 +212,17 @@ class Visits:
         cell.handled += 1
         self._counters.handled += 1
         batch.turns += 1
-        if cell.touched != batch.lsn:
+        if cell.touched != lsn:
             self._ledger.touch(cell)
-        if probe is not None:
-            probe.handled(cell, mail)
+        if self._rare and self._probe is not None:
+            self._probe.handled(cell, mail)
         return True
+
+    def _object(self, turn: Turn) -> Exception | None:
+        """What whoever listens has against the end of a turn."""
+        try:
+            if self._probe is not None:
+                self._probe.turn_end(turn)
+        except Exception as error:
+            return error
+        return None

@@ -192,10 +192,8 @@ MUTANTS = (
         "sent before the turn's end",
         "G2",
         Turn.stage,
-        (
-            "self.effects.append(self._runtime.sending.staged(ref, message, self._cause or self.cause))",
-            "self._runtime.sending.apply([self._runtime.sending.staged(ref, message, self.cause)])",
-        ),
+        ("self.effects.append(", "self._runtime.sending.apply(["),
+        ("self._come_from()))", "self._come_from())])"),
     ),
     _mutant(
         "batch half applied", "G2", MemoryStore.crash, ("reversed(undo)", "reversed(undo[len(undo) // 2 :])")

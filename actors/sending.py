@@ -76,7 +76,12 @@ class Sending:
         if cell is not None and message.__class__ is Message:
             kind, spec = cell.kind, message.spec
             if kind is not None and spec in kind.specs:
-                size = spec.shape.fixed or size_of(message)
+                shape, held = spec.shape, message.held
+                most = shape.most
+                if most is None or held.__class__ is not tuple:
+                    size = size_of(message)
+                else:
+                    size = shape.fixed or most(held)
                 if size <= INLINE:
                     self._ledger.number = number = self._ledger.number + 1
                     return cell, Mail(number, message, cause, 0, None, None, None, 0, size)
@@ -140,7 +145,7 @@ class Sending:
         batch = ledger.open
         lsn = batch.lsn
         for effect in effects:
-            if callable(effect):
+            if not isinstance(effect, tuple):
                 effect()
                 continue
             cell, mail = effect

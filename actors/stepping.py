@@ -32,41 +32,53 @@ if TYPE_CHECKING:
 
 RETURNED: Final = object()
 """Instead of a trap: the handler is through."""
+LEAKED: Final = object()
+"""The same, and `LeakCheck` has something to say."""
 
 
 class Stepper:
     """Steps handlers that have not suspended, one after the other."""
 
-    __slots__ = ("coroutine", "result", "step", "turn")
+    __slots__ = ("_check", "coroutine", "result", "step", "turn")
 
     turn: Turn
     coroutine: Coroutine[Any, Any, Any]
     """What to step, set before each step."""
 
-    def __init__(self) -> None:
+    def __init__(self, check: LeakCheck) -> None:
+        self._check = check
         self.let_go()
         self.renew()
 
     def renew(self) -> None:
         """Forget the handler that raised, which took the generator with it."""
-        generator: Any = step_all(self)
+        generator: Any = step_all(self, self._check)
         self.step: Callable[[None], Any] = generator.send
-        """Run a handler up to its first trap, in the turn's own context, or RETURNED."""
+        """Run a handler up to its first trap, in the turn's own context, or RETURNED, or LEAKED."""
         self.step(None)
 
     def let_go(self) -> None:
         """Hold on to no turn, while there is none."""
         self.turn = self.coroutine = self.result = cast(Any, None)
 
+    def retire(self) -> None:
+        """Let go of the generator, too, which holds on to this: no work for the garbage collector."""
+        self.let_go()
+        self.step = cast(Any, None)
+
 
 @trio.lowlevel.disable_ki_protection
 @types.coroutine
-def step_all(stepper: Stepper) -> Generator[Any, Any, None]:
-    """The generator of a stepper."""
+def step_all(stepper: Stepper, check: LeakCheck) -> Generator[Any, Any, None]:
+    """The generator of a stepper; a call of `check.leaked` would be a hundredth of a turn."""
+    task, status = check.task, check.status
+    end = RETURNED
     while True:
-        yield RETURNED
+        yield end
         TURN.set(stepper.turn)
         stepper.result = yield from stepper.coroutine
+        leaked = task._cancel_status is not status or task._child_nurseries  # noqa: SLF001
+        end = LEAKED if leaked else RETURNED
 
 
 @trio.lowlevel.disable_ki_protection
@@ -95,24 +107,24 @@ class LeakCheck:
     deadline, would hit an innocent actor.
     """
 
-    __slots__ = ("_status", "_task")
+    __slots__ = ("status", "task")
 
     def __init__(self) -> None:
-        self._task: Any = trio.lowlevel.current_task()
-        self._status = self._task._cancel_status  # noqa: SLF001
+        self.task: Any = trio.lowlevel.current_task()
+        self.status = self.task._cancel_status  # noqa: SLF001
 
     def leaked(self) -> bool:
         """Whether something is open that was not when this was made."""
-        task = self._task
-        return task._cancel_status is not self._status or bool(task._child_nurseries)  # noqa: SLF001
+        task = self.task
+        return task._cancel_status is not self.status or bool(task._child_nurseries)  # noqa: SLF001
 
     async def repair(self) -> None:
         """Cancel and empty the nurseries that were left open; scopes go with the worker's own."""
-        nurseries: list[trio.Nursery] = list(self._task._child_nurseries)  # noqa: SLF001
+        nurseries: list[trio.Nursery] = list(self.task._child_nurseries)  # noqa: SLF001
         for nursery in reversed(nurseries):
             nursery.cancel_scope.cancel()
             with trio.CancelScope(shield=True):
                 # Nobody tells when a child of a nursery that is not waited for has ended.
                 while nursery.child_tasks:  # noqa: ASYNC110
                     await trio.sleep(0.01)
-        del self._task._child_nurseries[:]  # noqa: SLF001
+        del self.task._child_nurseries[:]  # noqa: SLF001

@@ -29,7 +29,7 @@ from ..mailbox.inhand import BOX, NUMBER
 from .beginnings import Beginnings
 from .cell import Cell, Phase
 from .checking import SMALL
-from .stepping import RETURNED
+from .stepping import LEAKED, RETURNED
 from .turn import Turn
 from .verdicts import Verdicts
 from .worker import Suspended, Worker
@@ -129,11 +129,11 @@ class Visits:
                 worker.leaked = worker.check.leaked()
                 self.verdicts.raised(turn, spec, error)
             else:
-                if trap is not RETURNED:
+                if trap is not RETURNED and trap is not LEAKED:
                     self._words[NUMBER] = 0
                     self._blame.stepped(cell)
                     return Suspended(cell, turn, spec, coroutine, context, trap)
-                if worker.check.leaked() or not self._end(turn, cell, mail, spec, stepper.result):
+                if trap is LEAKED or not self._end(turn, cell, mail, spec, stepper.result):
                     self.verdicts.returned(worker, turn, spec, stepper.result)
             # What a turn sends is work for others, and counts as if it had been done here.
             turns -= len(turn.effects)

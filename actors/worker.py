@@ -49,7 +49,7 @@ class Worker:
     def __init__(self) -> None:
         self.scope = trio.CancelScope()
         self.check = LeakCheck()
-        self.stepper = Stepper()
+        self.stepper = Stepper(self.check)
         self.hand: Suspended | None = None
         """The turn it stays with."""
         self.reason = ""

@@ -16,7 +16,7 @@ import trio
 from ..mailbox.errors import StoreError
 from ..mailbox.inhand import BOX, NUMBER
 from .errors import NodeClosed
-from .stepping import LeakCheck, next_step, pass_on
+from .stepping import LeakCheck, Stepper, next_step, pass_on
 from .thrift import Thrifty
 from .verdicts import Verdicts
 from .visits import Visits
@@ -106,13 +106,17 @@ class Workers:
         try:
             worker = Worker()
             with worker.scope:
-                worker.check = LeakCheck()
+                worker.check = check = LeakCheck()
+                worker.stepper = Stepper(check)
                 await self._lead(worker)
         except RuntimeError as error:
             # Leaving our own scope closes whatever a handler left open inside it, and
             # trio says so; the turn has failed for it already.
             if worker is None or "stack corrupted" not in str(error):
                 raise
+        finally:
+            if worker is not None:
+                worker.stepper.retire()
 
     async def _lead(self, worker: Worker) -> None:
         ledger, next_cell, tick = self._ledger, self._next, self._tick

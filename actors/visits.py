@@ -6,9 +6,10 @@ coroutine costs 0.2; `benchmarks/run.py` has what comes of it):
 - 0.5  `Sink.take(...)` checks the values by a function compiled for just these types (`checking`).
 - 0.7  `await ref.tell(message)` finds the turn, the mailbox and that its actor has the handler, and stages
        a `Mail`. Nothing is encoded.
-- 0.5  When the sender's handler has returned, its mail is appended to the receivers' cells (`Cells.deliver`).
+- 0.4  When the sender's handler has returned, its mail is appended to the receivers' cells (`Sending.apply`).
 - 0.5  A visit takes the message from the head of the cell, and sees that nothing stands against its turn.
-- 0.5  The handler is stepped once, in a context of its own. Nearly all return without a trap for trio.
+- 0.4  The handler is stepped once, in a context of its own, by a generator that awaits it (`Stepper`): a
+       coroutine that returns to its awaiter raises nothing. Nearly all return without a trap for trio.
 - 0.3  The declared fields are read and checked. They are kept as they are: bytes are made of what is left
        when the batch is sealed, so a state that a thousand turns changed is encoded once.
 - 0.3  The head moves, and the books are kept.
@@ -100,10 +101,8 @@ class Visits:
             return None
         cell.phase = RUNNING
         cell.used_at = self._now
-        schedule = self._schedule
-        # Not min(): every visit of one message passes here.
-        turns = schedule.quantum
-        turns = room if room < turns else turns  # noqa: FURB136
+        turns = self._schedule.quantum
+        turns = room if room < turns else turns  # noqa: FURB136 - min() is a call, and this is on every visit
         turns = begun = self._left if self._left < turns else turns  # noqa: FURB136
         if self._suspects and self._blame.lone is cell:
             turns = begun = 1
@@ -142,10 +141,9 @@ class Visits:
             if over or cell.phase is not RUNNING or worker.leaked:
                 break
         begun -= turns
-        schedule.spent += begun
+        self._schedule.spent += begun
         self._left -= begun
-        if self._left <= 0:
-            self.slice_over = True
+        self.slice_over = self.slice_over or self._left <= 0
         if cell.phase is RUNNING:
             cell.phase = Phase.IDLE
             if cell.tail != cell.head:

@@ -30,7 +30,7 @@ class Sink(Actor):
 @pytest.fixture(autouse=True)
 def small_window(monkeypatch: pytest.MonkeyPatch) -> None:
     """Mailboxes spill to disk after three messages, and are read a segment at a time."""
-    monkeypatch.setattr("callboard.actors.cells.WINDOW", 3)
+    monkeypatch.setattr("callboard.actors.sending.WINDOW", 3)
     monkeypatch.setattr("callboard.actors.window.WINDOW", 3)
     monkeypatch.setattr("callboard.actors.window.PAGE", 1)
 

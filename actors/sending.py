@@ -78,7 +78,7 @@ class Sending:
             if kind is not None and spec in kind.specs:
                 shape, held = spec.shape, message.held
                 most = shape.most
-                if most is None or held.__class__ is not tuple:
+                if most is None or isinstance(held, bytes):
                     size = size_of(message)
                 else:
                     size = shape.fixed or most(held)
@@ -145,7 +145,7 @@ class Sending:
         batch = ledger.open
         lsn = batch.lsn
         for effect in effects:
-            if not isinstance(effect, tuple):
+            if callable(effect):
                 effect()
                 continue
             cell, mail = effect

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
+from ..mailbox.envelope import INLINE
 from ..mailbox.errors import StoreFull
 from ..mailbox.identity import COUNT_BITS
 from ..mailbox.records import (
@@ -204,9 +205,17 @@ class Ledger:
         self._submit()
         return True
 
-    def commit_if_old(self, now: float) -> bool:
-        """Commit while turns are ready, if it is time; whether it was done."""
+    def commit_if_old(self, now: float, *, early: bool = False) -> bool:
+        """Commit while turns are ready, if it is time; whether it was done.
+
+        Args:
+            now: by the clock of commits.
+            early: there are answers, and the slice is not over. What they have sent may soon be
+                handled, and would then never be written: they leave only if that is little.
+        """
         batch = self.open
+        if early and (batch.bytes > INLINE or not batch.writes_few()):
+            return False
         if batch.on_disk is None and not batch.releases:
             # A good moment is when most of what was sent has been handled already.
             good = batch.turns >= GOOD_TURNS and batch.writes_few()

@@ -142,7 +142,7 @@ class Workers:
             over, committed = visits.slice_over, False
             if over or (ledger.open.releases and not schedule.urgent):
                 # With nobody ready it is committed anyway, once others had their chance to say something.
-                committed = len(schedule) > 0 and ledger.commit_if_old(tick())
+                committed = len(schedule) > 0 and ledger.commit_if_old(tick(), early=not over)
             if over or committed:
                 await self._give_way(HEARD if committed else rounds(visits.held_s))
 

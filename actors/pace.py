@@ -3,9 +3,9 @@
 Pure decisions, which `ledger` and `workers` carry out. Turns, commits and callers outside share one loop.
 
 A commit that somebody waits for, while others have turns to run, is made at once as long as such commits took
-little of the loop: each is paid back with four times what it took, and up to `SAVED_S` may be owed. So an answer
-beside a flood leaves at once, and very many of them together take a quarter of the loop. What a
-commit will take is guessed from its bytes, so that a small one need not wait until a large one is paid back.
+little of the loop: each is paid back with four times what it took, and up to `SAVED_S` may be owed. So an
+answer beside a flood leaves at once, and very many of them together take a quarter of the loop. What a commit
+will take is guessed from its bytes, so that a small one need not wait until a large one is paid back.
 
 A step that held up the loop for several slices is followed by as many rounds of the loop without the next, up
 to those that an ask takes. So what came in during one step is answered before the next: a handler
@@ -58,5 +58,5 @@ def _cost(took_s: float) -> float:
 
 
 def rounds(held_s: float) -> int:
-    """How many rounds of the loop later a handler takes its next step, after one that held the loop so long."""
+    """How many rounds of the loop after a step that held it so long a handler takes the next."""
     return min(max(int(held_s / SLICE_S), 1), ROUNDS)

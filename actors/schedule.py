@@ -65,9 +65,9 @@ class Fair:
     batch is sealed never touches the disk. What full mailboxes are ahead, the others have before the next
     favour; what a turn sends counts like turns, so that many senders do not all run before their receiver.
 
-    Before all of them come the *urgent* ones: with little mail, of which somebody outside waits for an answer,
-    so that a flood does not show in the answers of its neighbours. What these are ahead, all others have
-    before the next haste; so a flood of questions takes at most half of the turns.
+    Before all of them come the *urgent* ones: with little mail, of which somebody outside waits for an
+    answer, so that a flood does not show in the answers of its neighbours. What these are ahead, all others
+    have before the next haste; so a flood of questions takes at most half of the turns.
     """
 
     def __init__(self, quantum: int = 256) -> None:

@@ -43,8 +43,8 @@ class Load:
     async def offer(self, meant: Iterator[float], until: Callable[[], bool] = lambda: False) -> None:
         """Make calls at their times, and wait for all of them.
 
-        Every caller takes a time and sleeps until it: a task that dealt them out would add a round of the loop
-        to each, and beside somebody who computes that is a step of theirs.
+        Every caller takes a time and sleeps until it: a task that dealt them out would add a round of the
+        loop to each, and beside somebody who computes that is a step of theirs.
 
         Args:
             meant: seconds from now.

@@ -1,4 +1,4 @@
-"""When a commit is worth its time, and how long who held up the loop stands aside: decisions without a clock."""
+"""When a commit is worth its time, and how long who held up the loop stands aside: no clock is asked."""
 
 from hypothesis import given, strategies as st
 

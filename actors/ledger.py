@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
+from ..mailbox.envelope import INLINE
 from ..mailbox.errors import StoreFull
 from ..mailbox.identity import COUNT_BITS
 from ..mailbox.records import (
@@ -32,6 +33,7 @@ from ..mailbox.store import Store, Table, Writes
 from .batch import Batch, Release
 from .bodies import Bodies
 from .cell import Cell, Phase
+from .pace import Pace
 from .sealing import seal_cell
 
 if TYPE_CHECKING:
@@ -43,10 +45,6 @@ MAX_TURNS_AHEAD = 1000
 MAX_BYTES_AHEAD = 16 * 1024 * 1024
 """Bytes of messages and states that may wait for the disk (G6)."""
 
-PATIENCE = 4
-"""Under load, commits follow each other at this many times the length of the last one."""
-MIN_PATIENCE_S = 0.001
-MAX_PATIENCE_S = 0.01
 UNAWAITED_S = 0.03
 """The longest time between commits that nobody waits for."""
 GOOD_TURNS = MAX_TURNS_AHEAD * 3 // 4
@@ -85,7 +83,7 @@ class Ledger:
         self._over: BaseException | None = None
         self._clock = clock
         self._sealed_at = 0.0
-        self._patience_s = MIN_PATIENCE_S
+        self._pace = Pace()
         self._on_durable = on_durable
         self._on_trouble = on_trouble
         self._probe = probe
@@ -207,20 +205,25 @@ class Ledger:
         self._submit()
         return True
 
-    def commit_if_old(self, now: float) -> None:
-        """Commit if the last sealing was some commits' time ago.
+    def commit_if_old(self, now: float, *, early: bool = False) -> bool:
+        """Commit while turns are ready, if it is time; whether it was done.
 
-        Under load this bounds the share of the loop's time that goes into commits, and
-        so adapts the window to the disk.
+        Args:
+            now: by the clock of commits.
+            early: there are answers, and the slice is not over. What they have sent may soon be
+                handled, and would then never be written: they leave only if that is little.
         """
         batch = self.open
-        age = now - self._sealed_at
-        if batch.on_disk is not None or batch.releases:
-            if age >= self._patience_s:
-                self.commit()
-        elif age >= UNAWAITED_S or (batch.turns >= GOOD_TURNS and batch.writes_few()):
+        if early and (batch.bytes > INLINE or not batch.writes_few()):
+            return False
+        if batch.on_disk is None and not batch.releases:
             # A good moment is when most of what was sent has been handled already.
-            self.commit()
+            good = batch.turns >= GOOD_TURNS and batch.writes_few()
+            return (good or now - self._sealed_at >= UNAWAITED_S) and self.commit()
+        if not self._pace.is_free(now, batch.bytes) or not self.commit():
+            return False
+        self._pace.spend(now, self._clock() - now)
+        return True
 
     @trio.lowlevel.enable_ki_protection
     def try_again(self) -> None:
@@ -255,8 +258,7 @@ class Ledger:
             return
         if self._probe is not None:
             self._probe.durable(batch.lsn)
-        took = self._clock() - self._sealed_at
-        self._patience_s = min(max(PATIENCE * took, MIN_PATIENCE_S), MAX_PATIENCE_S)
+        self._pace.landed(self._clock() - self._sealed_at, batch.bytes)
         self.durable = batch.lsn
         self.flight = None
         self._flight_writes = {}

@@ -244,6 +244,7 @@ class Outside:
             self._marks.set(cell, id, message, mail)
         ask = self._asks.wait_for(mail.number)
         self._runtime.sending.deliver_to(cell, mail)
+        self._runtime.schedule.hasten(cell)
         self._runtime.workers.wake()
         return ask, None, mail.number
 

@@ -5,14 +5,19 @@ The runtime asks this one object and nobody else, so that a test can draw the or
 
 from __future__ import annotations
 
-from collections import deque
+from collections import OrderedDict
 from typing import TYPE_CHECKING, Protocol
+
+from ..mailbox.envelope import Flag
 
 if TYPE_CHECKING:
     from .cell import Cell
 
 FAVOUR = 1024
 """Turns, and messages sent by them, that full mailboxes may have before as many of the others."""
+HASTE = 256
+"""The same for urgent mailboxes, before as many of all others."""
+ASKED = Flag.ASKED
 
 
 class Schedule(Protocol):
@@ -34,6 +39,15 @@ class Schedule(Protocol):
         """A ready cell has a quantum of mail now."""
         ...
 
+    def hasten(self, cell: Cell) -> None:
+        """Somebody outside waits for the answer to mail that a ready cell has now."""
+        ...
+
+    @property
+    def urgent(self) -> bool:
+        """Whether such a cell is ready."""
+        ...
+
     def next(self) -> Cell | None:
         """Take the cell that has the next turn, or None if nobody is ready.
 
@@ -50,44 +64,89 @@ class Fair:
     Whoever has a quantum of mail waiting comes before the others, since mail that is handled before its
     batch is sealed never touches the disk. What full mailboxes are ahead, the others have before the next
     favour; what a turn sends counts like turns, so that many senders do not all run before their receiver.
+
+    Before all of them come the *urgent* ones: with little mail, of which somebody outside waits for an
+    answer, so that a flood does not show in the answers of its neighbours. What these are ahead, all others
+    have before the next haste; so a flood of questions takes at most half of the turns.
     """
 
     def __init__(self, quantum: int = 256) -> None:
         self.quantum = quantum
-        self._ready: deque[Cell] = deque()
-        self._full: deque[Cell] = deque()
+        # Each cell stands in one of them, once. Ordered, since a plain dict is slow to give its first key.
+        self._ready = OrderedDict["Cell", None]()
+        self._full = OrderedDict["Cell", None]()
+        self._urgent = OrderedDict["Cell", None]()
+        self._last = self._ready
+        """Where the last cell came from."""
         self.spent = 0
         self._ahead = 0
         """By how much full mailboxes are ahead of the others."""
         self._favours = True
-        self._full_was_next = False
+        self._ahead_in_haste = 0
+        """By how much urgent mailboxes are ahead of all others."""
+        self._hastens = True
 
     def add(self, cell: Cell) -> None:
         """Put a cell at the back."""
-        (self._full if len(cell.mail) >= self.quantum else self._ready).append(cell)
+        mail = cell.mail
+        if len(mail) >= self.quantum:
+            self._full[cell] = None
+        elif mail and mail[0].flags & ASKED:
+            self._urgent[cell] = None
+        else:
+            self._ready[cell] = None
 
     def filled(self, cell: Cell) -> None:
-        """Put it among the full ones, too; where it stands already it is passed over."""
-        self._full.append(cell)
+        """Put it among the full ones."""
+        if cell in self._ready:
+            del self._ready[cell]
+            self._full[cell] = None
+
+    def hasten(self, cell: Cell) -> None:
+        """Put it among the urgent ones, unless it is a flood itself."""
+        if cell in self._ready:
+            del self._ready[cell]
+            self._urgent[cell] = None
+
+    @property
+    def urgent(self) -> bool:
+        """Whether one of them is ready, and has its turn before all others."""
+        return bool(self._urgent) and (self._hastens or not (self._ready or self._full))
 
     def next(self) -> Cell | None:
         """Take the cell at the front."""
-        if self._full or self._ahead or self._full_was_next:
-            self._weigh()
-            if self._full_was_next:
-                return self._full.popleft()
-        return self._ready.popleft() if self._ready else None
+        if self._urgent or self._full or self._ahead or self._ahead_in_haste or self._last is not self._ready:
+            return self._weigh()
+        return self._ready.popitem(last=False)[0] if self._ready else None
 
-    def _weigh(self) -> None:
-        """Say whether a full mailbox is next; what was spent while none was counts for nothing."""
-        ahead = self._ahead + (self.spent if self._full_was_next else -self.spent)
-        self._ahead = min(max(ahead, 0), FAVOUR)
-        self.spent = 0
+    def _weigh(self) -> Cell | None:
+        """Say who is next where not all are alike; what was spent while they were counts for nothing."""
+        self._account()
+        if self.urgent:
+            self._last = self._urgent
+        elif self._full and (self._favours or not self._ready):
+            self._last = self._full
+        elif self._ready:
+            self._last = self._ready
+        else:
+            return None
+        return self._last.popitem(last=False)[0]
+
+    def _account(self) -> None:
+        """Add what the last cell did to who is ahead of whom."""
+        spent, self.spent = self.spent, 0
+        if self._last is self._urgent:
+            self._ahead_in_haste += spent
+            self._hastens = self._ahead_in_haste < HASTE
+            return
+        self._ahead += spent if self._last is self._full else -spent
         if self._ahead >= FAVOUR:
-            self._favours = False
-        elif not self._ahead:
-            self._favours = True
-        self._full_was_next = bool(self._full) and (self._favours or not self._ready)
+            self._ahead, self._favours = FAVOUR, False
+        elif self._ahead <= 0:
+            self._ahead, self._favours = 0, True
+        if self._ahead_in_haste:
+            self._ahead_in_haste = max(self._ahead_in_haste - spent, 0)
+            self._hastens = self._hastens or not self._ahead_in_haste
 
     def __len__(self) -> int:
-        return len(self._ready) + len(self._full)
+        return len(self._ready) + len(self._full) + len(self._urgent)

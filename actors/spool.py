@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import trio
 
-from ..mailbox.bodies import CHUNK, cut
+from ..mailbox.bodies import CHUNK, Body, cut_in_pieces
 from ..mailbox.store import Table
 from .bodies import PIECE
 from .intake import Place
@@ -86,14 +86,15 @@ class Spool:
         ledger, bodies = self._ledger, self._ledger.bodies
         if len(body := message.body()) <= AT_ONCE:
             return
-        place, chunks = cut(ledger.next_number(), body)
-        rows = list(chunks.items())
+        place = Body(ledger.next_number(), len(body), 0)
         bodies.loosen(place)  # with the first piece
         try:
-            for at in range(0, len(rows), PIECE):
-                ledger.write_all(Table.BODIES, dict(rows[at : at + PIECE]))
+            left = place.chunks
+            for piece in cut_in_pieces(place, body, PIECE):
+                ledger.write_all(Table.BODIES, piece)
                 ledger.open.bytes += PIECE * CHUNK
-                if at + PIECE < len(rows):
+                left -= len(piece)
+                if left:
                     self._runtime.workers.wake()
                     await ledger.wait_durable(ledger.lsn)
         except BaseException:

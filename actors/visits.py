@@ -30,6 +30,7 @@ from ..mailbox.inhand import BOX, NUMBER
 from .beginnings import Beginnings
 from .cell import Cell, Phase
 from .checking import SMALL
+from .pace import SLICE_S
 from .stepping import LEAKED, RETURNED
 from .turn import Turn
 from .verdicts import Verdicts
@@ -42,8 +43,6 @@ if TYPE_CHECKING:
     from .mail import Mail
     from .runtime import Runtime
 
-SLICE_S = 0.001
-"""How long the leader runs turns before other tasks have their chance, seconds."""
 SLICE_TURNS = 500
 """The same in turns: what bounds a slice where time stands still, as it does in tests."""
 RUNNING = Phase.RUNNING
@@ -87,6 +86,11 @@ class Visits:
         self._ends_at = self._tick() + SLICE_S
         self._left = SLICE_TURNS
         self.slice_over = False
+
+    @property
+    def held_s(self) -> float:
+        """How long the slice has lasted."""
+        return self._tick() - self._ends_at + SLICE_S
 
     # One function, since a call costs a fiftieth of a turn.
     def visit(self, worker: Worker, cell: Cell, room: int) -> Suspended | None:  # noqa: C901, PLR0912

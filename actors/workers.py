@@ -16,6 +16,7 @@ import trio
 from ..mailbox.errors import StoreError
 from ..mailbox.inhand import BOX, NUMBER
 from .errors import NodeClosed
+from .pace import HEARD, rounds
 from .stepping import LeakCheck, Stepper, next_step, pass_on
 from .thrift import Thrifty
 from .verdicts import Verdicts
@@ -119,14 +120,16 @@ class Workers:
                 worker.stepper.retire()
 
     async def _lead(self, worker: Worker) -> None:
-        ledger, next_cell, tick = self._ledger, self._next, self._tick
+        ledger, schedule, next_cell, tick = self._ledger, self._schedule, self._next, self._tick
         visits, suspects = self._visits, self._suspects
         visits.begin_slice()
         while not self.finished:
             room = 0 if self.closing else ledger.room()
             cell = next_cell() if room > 0 else None
             if cell is None:
-                if not ledger.commit():
+                if ledger.commit():
+                    await self._give_way(HEARD)
+                else:
                     worker.stepper.let_go()
                     await self._park()
                     visits.begin_slice()
@@ -134,7 +137,7 @@ class Workers:
             suspended = visits.visit(worker, cell, room)
             if suspended is not None:
                 self.start()
-                await self._stay(worker, suspended)
+                await self._stay(worker, suspended, visits.held_s)
                 return
             if suspects and self._blame.lone is cell:
                 self._blame.over(cell)
@@ -142,10 +145,18 @@ class Workers:
                 self.start()
                 await worker.check.repair()
                 return
-            if visits.slice_over:
-                ledger.commit_if_old(tick())
-                await trio.lowlevel.checkpoint()
-                visits.begin_slice()
+            over, committed = visits.slice_over, False
+            if over or (ledger.open.releases and not schedule.urgent):
+                # With nobody ready it is committed anyway, once others had their chance to say something.
+                committed = len(schedule) > 0 and ledger.commit_if_old(tick(), early=not over)
+            if over or committed:
+                await self._give_way(HEARD if committed else rounds(visits.held_s))
+
+    async def _give_way(self, times: int) -> None:
+        """Let the others have the loop before the next turn."""
+        for _ in range(min(times, HEARD)):
+            await trio.lowlevel.checkpoint()
+        self._visits.begin_slice()
 
     async def _park(self) -> None:
         self._runtime.note_idle()
@@ -159,7 +170,7 @@ class Workers:
 
     # Staying with a suspended turn.
 
-    async def _stay(self, worker: Worker, suspended: Suspended) -> None:
+    async def _stay(self, worker: Worker, suspended: Suspended, held_s: float) -> None:
         """Be the task of a suspended handler until its turn is over, then retire."""
         cell, spec = suspended.cell, suspended.spec
         spec.suspends = True
@@ -170,7 +181,7 @@ class Workers:
         if spec.timeout is not None:
             worker.set_timeout(spec.timeout)
         try:
-            await self._step_to_its_end(worker, suspended)
+            await self._step_to_its_end(worker, suspended, held_s)
         finally:
             _close(suspended.coroutine)
             # All of the turn is settled before anything is awaited: its next attempt may begin at once.
@@ -184,7 +195,7 @@ class Workers:
             if worker.check.leaked():
                 await worker.check.repair()
 
-    async def _step_to_its_end(self, worker: Worker, suspended: Suspended) -> None:
+    async def _step_to_its_end(self, worker: Worker, suspended: Suspended, held_s: float) -> None:
         """Pass traps and answers between trio and the handler until it returns or raises."""
         cell, turn, spec, coroutine, context, trap = suspended
         verdicts, probe = self._verdicts, self._runtime.probe
@@ -192,6 +203,8 @@ class Workers:
         need = max(cell.lsn, turn.mail.lsn, cell.attempts_lsn)
         while True:
             answer, error = await pass_on(trap)
+            for _ in range(1, rounds(held_s)):
+                await trio.lowlevel.cancel_shielded_checkpoint()
             if need > self._ledger.durable:
                 try:
                     with trio.CancelScope(shield=True):
@@ -215,6 +228,7 @@ class Workers:
             self.steps += 1
             if self.on_work is not None:
                 self.on_work()
+            began = self._tick()
             try:
                 trap = context.run(next_step, coroutine, answer, error)
             except StopIteration as stop:
@@ -223,6 +237,7 @@ class Workers:
                 return verdicts.raised_late(worker, turn, spec, raised)
             words[NUMBER] = 0
             blame.stepped(cell)
+            held_s = self._tick() - began
 
     def _abandon(self, worker: Worker, turn: Turn, spec: HandlerSpec) -> None:
         """Stop stepping a handler that swallows its cancellation."""

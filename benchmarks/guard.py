@@ -29,7 +29,7 @@ from measures import Player, Sink, Source, goal
 from sizes import Miscounted
 
 from callboard import Node, open_node
-from callboard.actors import ledger, visits
+from callboard.actors import ledger, pace, visits
 from callboard.cluster import opening
 from callboard.mailbox.writer import Writer
 
@@ -88,7 +88,7 @@ WORK: dict[str, Work] = {"tell": _tell, "ping-pong": _ping_pong, "ask": _ask, "t
 def switch_time_off() -> None:
     """Let turns, and nothing else, say when a slice is over and when a batch is sealed."""
     visits.SLICE_S = NEVER_S
-    ledger.MIN_PATIENCE_S = ledger.MAX_PATIENCE_S = ledger.UNAWAITED_S = NEVER_S
+    ledger.UNAWAITED_S, pace.SAVED_S = NEVER_S, -NEVER_S
     opening._writer = partial(Writer, clock=lambda: 0.0, mode="inline")
     trio_run: Any = sys.modules["trio._core._run"]
     trio_run._ALLOW_DETERMINISTIC_SCHEDULING = True

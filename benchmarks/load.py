@@ -17,10 +17,6 @@ Call = Callable[[], Awaitable[object]]
 
 CALLERS = 400
 """Calls that may be under way at once; more of them wait, and their clock runs."""
-AWAKE_S = 0.002
-"""A wait shorter than this is no sleep, since the system's clock wakes a millisecond late."""
-IN_A_ROW = 50
-"""Calls offered before others have their chance."""
 
 
 def times(rate: float, seconds: float) -> Iterator[float]:
@@ -47,28 +43,29 @@ class Load:
     async def offer(self, meant: Iterator[float], until: Callable[[], bool] = lambda: False) -> None:
         """Make calls at their times, and wait for all of them.
 
+        Every caller takes a time and sleeps until it: a task that dealt them out would add a round of the
+        loop to each, and beside somebody who computes that is a step of theirs.
+
         Args:
             meant: seconds from now.
             until: says that no more are to be made.
         """
-        began = time.perf_counter()
-        outbox, inbox = trio.open_memory_channel[float](1 << 30)
-        async with trio.open_nursery() as nursery:
-            for _ in range(CALLERS):
-                nursery.start_soon(self._make, inbox)
-            for number, at in enumerate(meant):
-                await _wait_until(began + at)
-                if until():
-                    break
-                outbox.send_nowait(began + at)
-                if number % IN_A_ROW == 0:
-                    await trio.lowlevel.checkpoint()
-            outbox.close()
+        began = trio.current_time()
+        async with trio.open_nursery() as awake:
+            awake.start_soon(_stay_awake)
+            async with trio.open_nursery() as nursery:
+                for _ in range(CALLERS):
+                    nursery.start_soon(self._make, began, meant, until)
+            awake.cancel_scope.cancel()
 
-    async def _make(self, inbox: trio.MemoryReceiveChannel[float]) -> None:
-        async for meant in inbox:
+    async def _make(self, began: float, meant: Iterator[float], until: Callable[[], bool]) -> None:
+        for at in meant:
+            if trio.current_time() < began + at:
+                await trio.sleep_until(began + at)
+            if until():
+                break
             await self.call()
-            self.latencies.append(time.perf_counter() - meant)
+            self.latencies.append(trio.current_time() - began - at)
 
     def found(self) -> Measured:
         """What the calls took, from when they were meant."""
@@ -76,9 +73,7 @@ class Load:
         return {name: percentile(self.latencies, share) for name, share in shares.items()}
 
 
-async def _wait_until(when: float) -> None:
-    while (left := when - time.perf_counter()) > 0:
-        if left > AWAKE_S:
-            await trio.sleep(left - AWAKE_S)
-        else:
-            await trio.lowlevel.checkpoint()
+async def _stay_awake() -> None:
+    """Keep the loop from sleeping, since the system's clock wakes it a millisecond late."""
+    while True:
+        await trio.lowlevel.checkpoint()

@@ -21,6 +21,9 @@ RATE = 500.0
 """Questions a second."""
 HEAVY = 1_000_000
 """Bytes of a heavy state, or of a heavy message."""
+HUGE = 16_000_000
+"""Bytes of a message that is nearly as large as one can be."""
+HUGE_EVERY_S = 0.5
 STEP_S = 0.005
 """How long a handler computes without a pause."""
 
@@ -87,13 +90,15 @@ async def _draining(node: Node, sizes: Sizes) -> AsyncGenerator[Callable[[], boo
 
 @asynccontextmanager
 async def _told(
-    node: Node, actor: Vault, message: Callable[[], Message[Vault, None]]
+    node: Node, actor: Vault, message: Callable[[], Message[Vault, None]], every_s: float = 0
 ) -> AsyncGenerator[Callable[[], bool]]:
     vault: ActorRef[Vault] = await node.spawn(actor)
 
     async def tell() -> None:
         while True:
             await vault.tell(message())
+            if every_s:
+                await trio.sleep(every_s)
 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(tell)
@@ -107,6 +112,10 @@ def _changing(node: Node, _sizes: Sizes) -> Other:
 
 def _receiving(node: Node, _sizes: Sizes) -> Other:
     return _told(node, Vault(b""), lambda: Vault.take(bytes(HEAVY)))
+
+
+def _receiving_huge(node: Node, _sizes: Sizes) -> Other:
+    return _told(node, Vault(b""), lambda: Vault.take(bytes(HUGE)), HUGE_EVERY_S)
 
 
 def _asked(sizes: Sizes, folder: Path, beside: Callable[[Node, Sizes], Other]) -> Measured:
@@ -151,3 +160,8 @@ def heavy_state(sizes: Sizes, folder: Path) -> Measured:
 def heavy_mail(sizes: Sizes, folder: Path) -> Measured:
     """The other is told 1 MB all the time, each message durable before the next."""
     return _asked(sizes, folder, _receiving)
+
+
+def huge_mail(sizes: Sizes, folder: Path) -> Measured:
+    """The other is told 16 MB every half second."""
+    return _asked(sizes, folder, _receiving_huge)

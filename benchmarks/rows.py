@@ -140,6 +140,8 @@ ROWS = (
         NEIGHBOUR, MILLISECONDS, less_is_better=True),
     Row("beside-heavy-mail", "ask, p99, beside messages of 1 MB", "neighbours.heavy_mail",
         NEIGHBOUR, MILLISECONDS, less_is_better=True),
+    Row("beside-huge-mail", "ask, p99, beside messages of 16 MB, two a second", "neighbours.huge_mail",
+        NEIGHBOUR, MILLISECONDS, less_is_better=True),
     Row("import", "`import callboard`, against its dependencies", "callboard.import_time",
         (Target("", 1.3, 1.1),), TIMES, less_is_better=True),
     Row("scale-open", "1 M actors, 10 M messages in 1,000 mailboxes: open and first turn", "scale.open_wide",

@@ -65,10 +65,23 @@ def open_chunk_key(data: bytes) -> tuple[int, int]:
 
 def cut(number: int, body: bytes) -> tuple[Body, dict[bytes, bytes]]:
     """A body as what stands in its envelope, and its chunks by key."""
-    chunks = {
-        chunk_key(number, index): body[at : at + CHUNK] for index, at in enumerate(range(0, len(body), CHUNK))
-    }
-    return Body(number, len(body), crc32(body)), chunks
+    place = Body(number, len(body), 0)
+    [chunks] = cut_in_pieces(place, body, max(place.chunks, 1))
+    return place, chunks
+
+
+def cut_in_pieces(place: Body, body: bytes, most: int) -> Iterator[dict[bytes, bytes]]:
+    """The chunks of a body by key, so many at a time; `place.crc` is whole when all were taken.
+
+    Cutting 16 MiB and their checksum hold up the loop for some 10 ms, so it is done as they are written.
+    """
+    for first in range(0, max(place.chunks, 1), most):
+        piece = body[first * CHUNK : (first + most) * CHUNK]
+        place.crc = crc32(piece, place.crc)
+        yield {
+            chunk_key(place.number, first + index): piece[at : at + CHUNK]
+            for index, at in enumerate(range(0, len(piece), CHUNK))
+        }
 
 
 def apart(envelope: Envelope, body: Body) -> Envelope:

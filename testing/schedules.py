@@ -64,6 +64,14 @@ class Drawn:
     def filled(self, cell: Cell) -> None:
         """Whose turn it is is drawn, however much mail there is."""
 
+    def hasten(self, cell: Cell) -> None:
+        """Whose turn it is is drawn, whoever waits for it."""
+
+    @property
+    def urgent(self) -> bool:
+        """Nobody comes before the others."""
+        return False
+
     def next(self) -> Cell | None:
         """Take one of the ready cells, or None."""
         if self.paused or not self._ready:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from zlib import crc32
 
 import attrs
 import pytest
@@ -19,6 +20,7 @@ from callboard import (
     handler,
     open_node,
 )
+from callboard.actors.bodies import PIECE
 from callboard.mailbox.bodies import CHUNK, open_chunk_key
 from callboard.mailbox.checking import check_records
 from callboard.mailbox.envelope import MAX_BODY
@@ -181,6 +183,29 @@ class Counting(MemoryStore):
         rows = super().scan(table, start, stop, limit)
         self.read += len(rows) * (table is Table.BODIES)
         return rows
+
+
+@pytest.mark.virtual
+async def test_a_body_from_outside_is_cut_and_summed_a_piece_at_a_time_as_it_is_written(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    store, summed = MemoryStore(), list[int]()
+
+    def sum_up(data: bytes, start: int = 0) -> int:
+        summed.append(len(data))
+        return crc32(data, start)
+
+    monkeypatch.setattr("callboard.mailbox.bodies.crc32", sum_up)
+    async with open_node(store, types=[Shelf]) as node:
+        shelf = await reader(node)
+        await node.pause(shelf)
+        await shelf.tell(Shelf.put("z" * 10_000_000))
+        assert len(summed) == -(-10_000_000 // (PIECE * CHUNK))
+        assert max(summed) == PIECE * CHUNK
+        await node.resume(shelf)
+        await node.wait_idle()
+        assert await shelf.ask(Shelf.show()) == [10_000_000]
+        sound(store)
 
 
 @pytest.mark.virtual

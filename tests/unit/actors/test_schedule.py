@@ -6,17 +6,29 @@ from typing import Any, cast
 from hypothesis import given, strategies as st
 
 from callboard.actors.cell import Cell
-from callboard.actors.schedule import FAVOUR, Fair
+from callboard.actors.schedule import ASKED, FAVOUR, HASTE, Fair
 
 QUANTUM = 256
+
+
+class Letter:
+    """As much of a message."""
+
+    def __init__(self, flags: int = 0) -> None:
+        self.flags = flags
+
+
+PLAIN = Letter()
 
 
 class Box:
     """As much of a cell as a schedule sees."""
 
-    def __init__(self, name: str, waiting: int) -> None:
+    def __init__(self, name: str, waiting: int, *, asked: bool = False) -> None:
         self.name = name
-        self.mail = deque[int](range(waiting))
+        self.mail = deque([PLAIN] * waiting)
+        if asked:
+            self.mail.appendleft(Letter(ASKED))
 
 
 def add(schedule: Fair, box: Box) -> None:
@@ -58,7 +70,7 @@ def test_neighbours_that_always_have_mail_and_a_flood_have_equal_shares() -> Non
     add(schedule, Box("flood", 1_000_000))
     boxes = [Box(f"n{number}", 0) for number in range(10)]
     for box in boxes:
-        box.mail.append(0)
+        box.mail.append(PLAIN)
         add(schedule, box)
     turns = {"flood": 0, "others": 0}
     for _ in range(20_000):
@@ -66,7 +78,7 @@ def test_neighbours_that_always_have_mail_and_a_flood_have_equal_shares() -> Non
         turns["flood" if name == "flood" else "others"] += QUANTUM if name == "flood" else 1
         for box in boxes:
             if box.name == name:
-                box.mail.append(0)
+                box.mail.append(PLAIN)
                 add(schedule, box)
     assert 0.8 < turns["flood"] / turns["others"] < 1.25
 
@@ -88,6 +100,75 @@ def test_a_receiver_that_fills_up_comes_before_the_other_senders() -> None:
         add(schedule, Box(name, 1))
     visit(schedule)
     add(schedule, sink)  # with the first message that it got
-    sink.mail.extend(range(QUANTUM))
+    sink.mail.extend([PLAIN] * QUANTUM)
     schedule.filled(cast(Cell, sink))
     assert visit(schedule) == "sink"
+
+
+def test_who_is_asked_comes_before_a_flood_and_before_those_who_were_there_first() -> None:
+    schedule = Fair(QUANTUM)
+    for box in (Box("flood", 1000), Box("told", 1), Box("asked", 0, asked=True)):
+        add(schedule, box)
+    assert schedule.urgent
+    assert [visit(schedule) for _ in range(2)] == ["asked", "flood"]
+    assert not schedule.urgent
+
+
+def test_who_is_asked_while_other_mail_waits_there_comes_before_a_flood_too() -> None:
+    schedule = Fair(QUANTUM)
+    late = Box("late", 3)
+    add(schedule, Box("flood", 1000))
+    add(schedule, late)
+    late.mail.append(Letter(ASKED))
+    schedule.hasten(cast(Cell, late))
+    assert schedule.urgent
+    assert [visit(schedule) for _ in range(2)] == ["late", "flood"]
+
+
+def test_a_flood_does_not_come_first_because_it_is_asked() -> None:
+    schedule = Fair(QUANTUM)
+    flood = Box("flood", 1000)
+    add(schedule, flood)
+    schedule.hasten(cast(Cell, flood))
+    add(schedule, Box("other flood", 1000, asked=True))
+    assert not schedule.urgent
+    add(schedule, Box("asked", 0, asked=True))
+    assert visit(schedule) == "asked"
+
+
+@given(askers=st.integers(1, 400), floods=st.integers(0, 3), told=st.integers(0, 3))
+def test_a_flood_of_questions_takes_half_of_the_turns_at_most(askers: int, floods: int, told: int) -> None:
+    schedule = Fair(QUANTUM)
+    others = [Box(f"flood {number}", QUANTUM) for number in range(floods)]
+    others += [Box(f"told {number}", 200) for number in range(told)]
+    asked = [Box("asked", 0, asked=True) for _ in range(askers)]
+    for box in others + asked:
+        add(schedule, box)
+    turns = {True: 0, False: 0}
+    for _ in range(1000):
+        box = cast(Any, schedule.next())
+        count = min(len(box.mail), QUANTUM)
+        schedule.spent += count
+        turns[box.name == "asked"] += count
+        add(schedule, box)  # somebody asks, or tells, again
+        assert not others or turns[True] <= turns[False] + HASTE
+
+
+def test_questions_alone_wait_for_nobody() -> None:
+    schedule = Fair(QUANTUM)
+    for _ in range(3 * HASTE):
+        add(schedule, Box("asked", 0, asked=True))
+        assert schedule.urgent
+        assert visit(schedule) == "asked"
+
+
+def test_a_mailbox_stands_in_line_once() -> None:
+    schedule = Fair(QUANTUM)
+    box = Box("a", 1)
+    for _ in range(3):
+        add(schedule, box)
+        schedule.hasten(cast(Cell, box))
+        schedule.filled(cast(Cell, box))
+    assert len(schedule) == 1
+    assert visit(schedule) == "a"
+    assert schedule.next() is None

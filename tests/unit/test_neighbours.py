@@ -1,0 +1,179 @@
+"""What an actor feels of another that computes, blocks or floods: counted, in time that only work moves.
+
+The clock is virtual and stands still but for what handlers and commits say that they take, so that every
+wait is the number of steps, turns and commits in it.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Awaitable, Callable, Generator
+
+import pytest
+import trio
+from trio.testing import MockClock
+
+from callboard import Actor, ActorRef, Node, handler, open_node
+from callboard.actors.schedule import FAVOUR
+from callboard.mailbox.memory import MemoryStore
+from callboard.mailbox.store import Writes
+
+pytestmark = pytest.mark.virtual
+STEP_S = 0.005
+TURN_S = 0.00001
+COMMIT_S = 0.0004
+STEPS = list[float]()
+"""When steps of handlers that hold up the loop began."""
+
+
+@pytest.fixture(autouse=True)
+def _fresh() -> Generator[None]:
+    yield
+    STEPS.clear()
+
+
+def work(seconds: float) -> None:
+    clock = trio.lowlevel.current_clock()
+    assert isinstance(clock, MockClock)
+    clock.jump(seconds)
+
+
+class SlowStore(MemoryStore):
+    """A disk that takes its time, more for more."""
+
+    def commit(self, writes: Writes) -> None:
+        size = sum(len(value or b"") for changes in writes.values() for value in changes.values())
+        work(COMMIT_S * (1 + size / 400_000))
+        super().commit(writes)
+
+
+class Quick(Actor, type_name="neighbours.Quick"):
+    """Answers at once; has much mail at times."""
+
+    count: int = 0
+
+    @handler
+    async def ask(self) -> int:
+        work(TURN_S)
+        return self.count
+
+    @handler
+    async def take(self) -> None:
+        work(TURN_S)
+        self.count += 1
+
+
+class Busy(Actor, type_name="neighbours.Busy"):
+    """Holds up the loop."""
+
+    @handler
+    async def compute(self) -> None:
+        for _ in range(10):
+            STEPS.append(trio.current_time())
+            work(STEP_S)
+            await trio.lowlevel.checkpoint()
+        await self.turn.ref.tell(Busy.compute())
+
+    @handler
+    async def block(self) -> None:
+        STEPS.append(trio.current_time())
+        work(STEP_S)
+        await self.turn.ref.tell(Busy.block())
+
+
+class Weighty(Actor, type_name="neighbours.Weighty"):
+    """Has a state of a megabyte, which changes."""
+
+    blob: bytes = b""
+
+    @handler
+    async def change(self, to: int) -> None:
+        work(0.001)
+        self.blob = bytes([to % 256]) * 1_000_000
+
+
+async def awake() -> None:
+    """Keep the clock from jumping while somebody works."""
+    while True:
+        work(0.00001)
+        await trio.lowlevel.checkpoint()
+
+
+async def waits(call: Callable[[], Awaitable[object]], count: int, rate: float) -> list[tuple[float, float]]:
+    """Make calls at random times, a number a second: when each was meant, and when it was over."""
+    rng, found, at = random.Random(7), list[tuple[float, float]](), trio.current_time()
+
+    async def make(meant: float) -> None:
+        await trio.sleep_until(meant)
+        await call()
+        found.append((meant, trio.current_time()))
+
+    async with trio.open_nursery() as beside:
+        beside.start_soon(awake)
+        async with trio.open_nursery() as nursery:
+            for _ in range(count):
+                nursery.start_soon(make, at := at + rng.expovariate(rate))
+        beside.cancel_scope.cancel()
+    return found
+
+
+async def flooded(node: Node, count: int) -> ActorRef[Quick]:
+    """An actor with a backlog that drains."""
+    flood = await node.spawn(Quick(), name="flood")
+    await node.pause(flood)
+    for _ in range(0, count, 1000):
+        await node.tell_all([(flood, Quick.take())] * 1000)
+    await node.resume(flood)
+    return flood
+
+
+@pytest.mark.parametrize("verb", ["compute", "block"])
+@pytest.mark.parametrize("neighbours", [1, 2])
+async def test_an_ask_meets_two_steps_at_most_of_each_neighbour_that_holds_up_the_loop(
+    verb: str, neighbours: int
+) -> None:
+    async with open_node(SlowStore(), types=[Quick, Busy]) as node:
+        quick = await node.spawn(Quick())
+        slow = [await node.spawn(Busy()) for _ in range(neighbours)]
+        for each in slow:
+            await each.tell(getattr(Busy, verb)())
+        for meant, over in await waits(lambda: quick.ask(Quick.ask()), 200, rate=100):
+            assert sum(meant - STEP_S < began < over for began in STEPS) <= 2 * neighbours
+        for each in slow:
+            await node.stop(each)
+
+
+async def test_an_ask_beside_a_backlog_waits_for_a_slice_or_two_and_no_favour() -> None:
+    async with open_node(SlowStore(), types=[Quick]) as node:
+        quick = await node.spawn(Quick())
+        flood = await flooded(node, 30_000)
+        found = await waits(lambda: quick.ask(Quick.ask()), 30, rate=100)
+        assert node.statistics().queued > 0
+        slowest = max(over - meant for meant, over in found)
+        assert slowest < 0.002 + 2 * COMMIT_S < FAVOUR * TURN_S / 2
+        assert await flood.ask(Quick.ask()) == 30_000
+
+
+async def test_many_asks_beside_a_backlog_leave_it_most_of_the_loop() -> None:
+    async with open_node(SlowStore(), types=[Quick]) as node:
+        quick = await node.spawn(Quick())
+        began, flood = trio.current_time(), await flooded(node, 30_000)
+        await waits(lambda: quick.ask(Quick.ask()), 1500, rate=5000)
+        assert await flood.ask(Quick.ask()) == 30_000
+        assert trio.current_time() - began < 2 * 30_000 * TURN_S
+
+
+async def test_an_ask_beside_a_large_state_does_not_wait_until_that_is_written_twice() -> None:
+    async with open_node(SlowStore(), types=[Quick, Weighty]) as node:
+        quick, heavy = await node.spawn(Quick()), await node.spawn(Weighty())
+
+        async def change() -> None:
+            number = 0
+            while True:
+                await heavy.tell(Weighty.change(number := number + 1))
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(change)
+            found = await waits(lambda: quick.ask(Quick.ask()), 300, rate=300)
+            nursery.cancel_scope.cancel()
+        assert sorted(over - meant for meant, over in found)[150] < 0.002

@@ -11,7 +11,7 @@ import trio.testing
 from callboard import ActorRef, Node, open_node
 from callboard.actors.bodies import PIECE
 from callboard.mailbox.bodies import CHUNK
-from callboard.mailbox.loose import read_loose
+from callboard.mailbox.maps import LOOSE
 from callboard.mailbox.memory import MemoryStore
 
 from .test_large_bodies import Shelf, bodies, reader, sound
@@ -34,7 +34,7 @@ async def begin(node: Node, nursery: trio.Nursery, store: MemoryStore, to: Actor
     nursery.start_soon(to.tell, Shelf.put(PIECES))
     await trio.testing.wait_all_tasks_blocked()
     assert list(bodies(store).values()) == [PIECE]
-    assert len(read_loose(store)) == 1
+    assert len(LOOSE.read(store)) == 1
 
 
 async def test_who_sends_to_the_same_mailbox_comes_behind_it_and_others_do_not_wait() -> None:
@@ -59,7 +59,7 @@ async def test_who_sends_to_the_same_mailbox_comes_behind_it_and_others_do_not_w
         assert await other.ask(Shelf.show()) == [1, 8]
         await node.wait_idle()
         assert bodies(store) == {}
-        assert read_loose(store) == {}
+        assert LOOSE.read(store) == {}
         sound(store)
 
 
@@ -75,7 +75,7 @@ async def test_a_caller_who_leaves_takes_it_along() -> None:
         store.release()
         await node.wait_idle()
         assert bodies(store) == {}
-        assert read_loose(store) == {}
+        assert LOOSE.read(store) == {}
         await shelf.tell(Shelf.put("after"))
         assert await shelf.ask(Shelf.show()) == [5]
         sound(store)
@@ -97,6 +97,6 @@ async def test_what_a_crash_left_of_it_is_removed_by_the_next_life() -> None:
     async with open_node(left, types=[Shelf]) as node:
         await node.wait_idle()
         assert bodies(left) == {}
-        assert read_loose(left) == {}
+        assert LOOSE.read(left) == {}
         assert await node.ref(Shelf, "shelf").ask(Shelf.show()) == []
         sound(left)

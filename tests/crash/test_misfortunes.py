@@ -90,11 +90,10 @@ def test_copies_made_with_cp_under_a_node_that_commits_are_torn_and_each_is_foun
             copy_under_commits(tmp_path / "store/data.mdb", copy / "data.mdb")
             code, said = told(copy, "store", "check")
             assert code == 1, said
-    assert told(copy, "doctor")[0] == 1
 
 
 def copy_under_commits(source: Path, target: Path) -> None:
-    """Copy as `cp` does that was held up behind the head, for so many commits that its pages are used again."""
+    """Copy as `cp` does that was held up behind the head until its pages are used again."""
     with source.open("rb", buffering=0) as read, target.open("wb") as write:
         write.write(read.read(2 * PAGE))
         commit = last_commit(source)

@@ -8,11 +8,12 @@ import pytest
 import trio
 import trio.testing
 
-from callboard import ActorRef, Node, open_node
+from callboard import ActorRef, Node, NoSuchActor, open_node
 from callboard.actors.bodies import PIECE
 from callboard.mailbox.bodies import CHUNK
 from callboard.mailbox.maps import LOOSE
 from callboard.mailbox.memory import MemoryStore
+from callboard.mailbox.store import Table, Writes
 
 from .test_large_bodies import Shelf, bodies, reader, sound
 
@@ -79,6 +80,37 @@ async def test_a_caller_who_leaves_takes_it_along() -> None:
         await shelf.tell(Shelf.put("after"))
         assert await shelf.ask(Shelf.show()) == [5]
         sound(store)
+
+
+async def test_one_that_nobody_took_is_removed_again() -> None:
+    store = MemoryStore()
+    async with open_node(store, types=[Shelf]) as node:
+        with pytest.raises(NoSuchActor):
+            await node.ref(Shelf, "nobody").ask(Shelf.copy(PIECES))
+        await node.wait_idle()
+        assert bodies(store) == {}
+        assert LOOSE.read(store) == {}
+
+
+class Pieces(MemoryStore):
+    """Notes how many chunks each commit writes or removes."""
+
+    most = 0
+
+    def commit(self, writes: Writes) -> None:
+        self.most = max(self.most, len(writes.get(Table.BODIES, {})))
+        super().commit(writes)
+
+
+async def test_it_comes_and_goes_in_pieces_that_hold_nobody_up_for_long() -> None:
+    store = Pieces()
+    async with open_node(store, types=[Shelf]) as node:
+        shelf = await reader(node)
+        await shelf.tell(Shelf.put(PIECES))
+        assert await shelf.ask(Shelf.show()) == [len(PIECES)]
+        await node.wait_idle()
+        assert bodies(store) == {}
+        assert PIECE <= store.most <= PIECE + 1
 
 
 async def test_what_a_crash_left_of_it_is_removed_by_the_next_life() -> None:

@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING
 from ..mailbox.bodies import Body, apart, body_of, chunk_key, cut, join, read_body
 from ..mailbox.envelope import INLINE, Envelope, Flag, encode_fields, open_envelope
 from ..mailbox.errors import Undecodable
-from ..mailbox.loose import pack_loose, read_loose
-from ..mailbox.meta import LOOSE_KEY
+from ..mailbox.maps import LOOSE
 from ..mailbox.store import Table
 
 if TYPE_CHECKING:
@@ -37,7 +36,7 @@ class Bodies:
         self.laid: dict[int, Body] = {}
         """Bodies that are on disk before their messages, by the id of the message in memory; see `spool`."""
         self._ledger = ledger
-        self._loose = read_loose(ledger.store)
+        self._loose = LOOSE.read(ledger.store)
         """Bodies that no message has, not yet or not any more, and their chunks: what META says of them."""
         self._doomed = deque((number, 0) for number in self._loose)
         """What is removed a piece at a time, and from which chunk on."""
@@ -138,7 +137,7 @@ class Bodies:
         self.sweep()
 
     def _note(self) -> None:
-        self._ledger.write(Table.META, LOOSE_KEY, pack_loose(self._loose))
+        self._ledger.write(Table.META, LOOSE.key, LOOSE.pack(self._loose))
 
     def attach(self, mail: Mail, body: Body) -> None:
         """Give a message the body that was on disk before it."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..mailbox.errors import Undecodable
-from ..mailbox.pauses import read_paused
+from ..mailbox.maps import PAUSED
 from ..mailbox.records import (
     Box,
     Timer,
@@ -43,7 +43,7 @@ class Cells:
         self._types = runtime.types
         self._clock = runtime.clock
         self._park_s = park_s
-        self.paused_types = read_paused(runtime.store)
+        self.paused_types = PAUSED.read(runtime.store)
         """Why types of actors are paused, by declared name."""
 
     # Finding.

@@ -78,6 +78,7 @@ class Lives:
     async def _until_wanted(self) -> None:
         runtime = self._runtime
         await trio.lowlevel.checkpoint()
+        await trio.lowlevel.checkpoint()  # trio may have put us before the worker, which now had its chance
         # The schedule tells nobody when it is short again, and need not: this is a start-up matter.
         while len(runtime.schedule) > READY_ENOUGH:  # noqa: ASYNC110
             await trio.sleep(0.005)

@@ -41,7 +41,6 @@ def look(turn: Turn) -> None:
     turn.bytes += sum(effect[1].size for effect in effects[turn.looked :] if not callable(effect))
     turn.looked = len(effects)
     if turn.looked >= MOST_EFFECTS or turn.bytes > MOST_BYTES:
-        turn.look_at = 0  # so that what follows is refused too, if somebody catches this
         raise Overloaded(
             f"{turn.mail.show()} at {turn.cell.name!r} does {turn.looked:,} things in one turn, with "
             f"{turn.bytes:,} bytes of messages, and all of it would be one commit: {MOST_EFFECTS:,} and "

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from ..mailbox.meta import PAUSED_KEY
-from ..mailbox.pauses import pack_paused
+from ..mailbox.maps import PAUSED
 from ..mailbox.store import Table
 from .actor import Actor, actor_type
 from .texts import storable
@@ -66,7 +65,7 @@ class Pausing:
 
     async def _write(self) -> None:
         runtime = self._runtime
-        runtime.ledger.write(Table.META, PAUSED_KEY, pack_paused(runtime.cells.paused_types))
+        runtime.ledger.write(Table.META, PAUSED.key, PAUSED.pack(runtime.cells.paused_types))
         runtime.workers.wake()
         await runtime.ledger.wait_durable(runtime.ledger.lsn)
 

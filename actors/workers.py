@@ -198,7 +198,7 @@ class Workers:
     async def _step_to_its_end(self, worker: Worker, suspended: Suspended, held_s: float) -> None:
         """Pass traps and answers between trio and the handler until it returns or raises."""
         cell, turn, spec, coroutine, context, trap = suspended
-        verdicts, probe = self._verdicts, self._runtime.probe
+        probe = self._runtime.probe
         blame, words = self._blame, self._words
         need = max(cell.lsn, turn.mail.lsn, cell.attempts_lsn)
         while True:
@@ -211,7 +211,7 @@ class Workers:
                         await self._ledger.wait_durable(need)
                 except (StoreError, NodeClosed):
                     # Nothing is committed any more, so it may not go on, and this turn never was.
-                    return verdicts.interrupted(turn)
+                    return self._verdicts.interrupted(turn)
             if error is None and self._runtime.failure is not None:
                 try:
                     await trio.lowlevel.checkpoint()
@@ -232,9 +232,9 @@ class Workers:
             try:
                 trap = context.run(next_step, coroutine, answer, error)
             except StopIteration as stop:
-                return verdicts.returned_late(worker, turn, spec, stop.value)
+                return self._verdicts.returned_late(worker, turn, spec, stop.value)
             except BaseException as raised:
-                return verdicts.raised_late(worker, turn, spec, raised)
+                return self._verdicts.raised_late(worker, turn, spec, raised)
             words[NUMBER] = 0
             blame.stepped(cell)
             held_s = self._tick() - began

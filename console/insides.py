@@ -6,8 +6,8 @@ from typing import Final
 
 from ..mailbox.disk import DiskStore
 from ..mailbox.errors import Undecodable
+from ..mailbox.maps import PAUSED
 from ..mailbox.meta import OPENED_KEY
-from ..mailbox.pauses import read_paused
 from ..mailbox.preflight import DATA
 from ..mailbox.reading import list_dead, list_timers
 from ..mailbox.records import open_key, unpack_number
@@ -98,7 +98,7 @@ def _some(names: list[str]) -> str:
 
 def _paused_types(store: Store) -> Iterator[Symptom]:
     try:
-        paused = read_paused(store)
+        paused = PAUSED.read(store)
     except Undecodable as error:
         yield fail(
             "paused types", f"the record cannot be read ({error}), and no node starts", "restore a backup"

@@ -1,6 +1,8 @@
 """`ls`, `show` and `peek`: mailboxes, one mailbox, its mail. They take nothing and change nothing."""
 
+import heapq
 from collections.abc import Callable, Iterator, Mapping
+from itertools import chain
 from pathlib import Path
 from typing import Any, Final
 
@@ -44,9 +46,10 @@ _SORTS: Final[dict[str, Callable[[MailboxView], Any]]] = {
     type=click.Choice(list(_SORTS)),
     help="By name, most mail, oldest mail or most attempts; by default in the order they were made.",
 )
+@click.option("-n", "--number", type=click.IntRange(min=1), help="The most; by default all.")
 @json_option
 def list_command(
-    path: Path, pattern: str | None, type_: str | None, sort: str | None, *, as_json: bool
+    path: Path, pattern: str | None, type_: str | None, sort: str | None, number: int | None, *, as_json: bool
 ) -> None:
     """List the mailboxes and the actors behind them.
 
@@ -56,13 +59,14 @@ def list_command(
     with looking(path) as store:
         pages = _matching(store, pattern, type_, tally)
         if sort:
-            everything = [view for page in pages for view in page]
-            pages = iter([sorted(everything, key=_SORTS[sort])])
+            pages = _sorted(pages, _SORTS[sort], number)
+        if number is not None:
+            pages = _first(pages, number)
         if as_json:
             _put_lines(pages)
         else:
             _put_table(pages)
-            say(_summary(store, tally, filtered=bool(pattern or type_)))
+            say(_summary(store, tally, number, filtered=bool(pattern or type_)))
     say_if_full(path)
     if tally.damaged:
         raise ProblemsFound(
@@ -107,6 +111,23 @@ def _pages(store: Store) -> Iterator[list[MailboxView]]:
         after = page[-1].box
 
 
+def _sorted(
+    pages: Iterator[list[MailboxView]], key: Callable[[MailboxView], Any], number: int | None
+) -> Iterator[list[MailboxView]]:
+    """All of them in order, or the first: of a million mailboxes no more are kept than are wanted."""
+    views = chain.from_iterable(pages)
+    yield sorted(views, key=key) if number is None else heapq.nsmallest(number, views, key=key)
+
+
+def _first(pages: Iterator[list[MailboxView]], number: int) -> Iterator[list[MailboxView]]:
+    """The first of them; no more are read."""
+    for page in pages:
+        yield page[:number]
+        number -= len(page)
+        if number <= 0:
+            return
+
+
 def _put_lines(pages: Iterator[list[MailboxView]]) -> None:
     for page in pages:
         put(*[jsonl.line(**mailbox_fields(view)) for view in page])
@@ -130,7 +151,9 @@ def _put_table(pages: Iterator[list[MailboxView]]) -> None:
         put(*table.page([mailbox_row(view, now) for view in page]))
 
 
-def _summary(store: Store, tally: _Tally, *, filtered: bool) -> str:
+def _summary(store: Store, tally: _Tally, number: int | None, *, filtered: bool) -> str:
+    if number is not None and tally.shown >= number:
+        return f"{number:,} shown; in the whole store {totals(store)}"
     if not filtered:
         return totals(store)
     found = f"{tally.shown:,} match" if tally.shown else "no mailbox matches"

@@ -67,7 +67,9 @@ class Ballast:
     def throw_for(self, writes: Writes, store: Snapshot) -> bool:
         """Give its room to a batch that takes mail out and found no room; False if it is out, or not for it.
 
-        Not sooner: what filled the disk may be somebody else, who would take this, too.
+        Not sooner: what filled the disk may be somebody else, who would take this, too. And not for a batch
+        that brings in more than an eighth of it: that waits for a person, or for turns that take as much out
+        before it is tried again, since with nothing left no mail behind it could be taken out either.
         """
         drains = None in writes.get(Table.MAIL, {}).values()
         if self.thrown or not self.size or not drains or not self._fits(writes, store, self.size):

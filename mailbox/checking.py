@@ -19,7 +19,8 @@ from .disk import DiskStore, examine_pages
 from .envelope import open_envelope
 from .errors import Undecodable
 from .letter import decode
-from .meta import CLEAN_KEY, FORMAT_KEY, LOOSE_KEY, MADE_KEY, NODE_KEY, OPENED_KEY, PAUSED_KEY, UUID_KEY
+from .maps import MAPS
+from .meta import CLEAN_KEY, FORMAT_KEY, MADE_KEY, NODE_KEY, OPENED_KEY, UUID_KEY
 from .records import (
     COUNTERS_KEY,
     INCARNATION_KEY,
@@ -49,7 +50,12 @@ from .store import Snapshot, Store, Table
 PAGE: Final = 500
 """Records read at a time."""
 _LOOKS: Final = 5
-_NUMBERS: Final = {FORMAT_KEY, INCARNATION_KEY, CLEAN_KEY, MADE_KEY, OPENED_KEY}
+_META: Final[dict[bytes, Callable[[bytes], object]]] = {
+    **dict.fromkeys((FORMAT_KEY, INCARNATION_KEY, CLEAN_KEY, MADE_KEY, OPENED_KEY), unpack_number),
+    **dict.fromkeys((UUID_KEY, NODE_KEY), unseal),
+    **{at: each.open for at, each in MAPS.items()},
+    COUNTERS_KEY: partial(unpack, Counters),
+}
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -229,14 +235,8 @@ def _waits(reads: Snapshot, box: int, sequence: int) -> bool:
 
 
 def _check_meta(at: bytes, value: bytes) -> None:
-    if at in _NUMBERS:
-        unpack_number(value)
-    elif at == COUNTERS_KEY:
-        unpack(Counters, value)
-    elif at in {PAUSED_KEY, LOOSE_KEY}:
-        decode(unseal(value))
-    elif at in {UUID_KEY, NODE_KEY}:
-        unseal(value)
+    if at in _META:
+        _META[at](value)
 
 
 def _check_name(value: bytes) -> None:

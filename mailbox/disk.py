@@ -1,10 +1,9 @@
 """The store on disk, and the only door to LMDB.
 
-LMDB keeps one file as a tree of pages, never overwrites a page that the last commit needs, and makes a
-commit visible by writing one small meta page after an fsync. So a crash at any moment leaves the store as
-after some commit, and readers never wait for the writer. The price is a list of traps; each line
-below that looks odd answers one of them (docs/format.md, "What LMDB does"). Durability is
-LMDB's default, fsync at every commit: without it half of all power losses destroy the file.
+LMDB keeps one file as a tree of pages, never overwrites a page that the last commit needs, and makes a commit
+visible by writing one small meta page after an fsync: a crash leaves the store as after some commit, and
+readers never wait for the writer. The price is traps; each odd line below answers one (docs/format.md, "What
+LMDB does"). It syncs at every commit, by default: else half of all power losses destroy the file.
 """
 
 import errno
@@ -281,6 +280,7 @@ class DiskStore(SingleReads):
                 self.commit({Table.META: meta.closing()})
         self._refuse(StoreError(f"the store {self.path} is closed: open it again"))
         self._env.close()
+        self.in_hand.close()
         if self._lock is not None:
             self._lock.release()
 

@@ -108,6 +108,17 @@ class InHand:
                 return
         self.words = words
 
+    def close(self) -> None:
+        """Let go of the file: while it is mapped, its file system cannot be unmounted.
+
+        Who holds on to the words can write them no more; nobody does whose runtime has ended.
+        """
+        self.rest()
+        words, self.words = self.words, _blank()
+        if isinstance(mapped := words.obj, mmap.mmap):
+            words.release()
+            mapped.close()
+
     def image(self) -> bytes:
         """The bytes that a killed process would leave now."""
         return bytes(self.words) if self._begun else self._image

@@ -28,11 +28,11 @@ MADE_KEY: Final = b"made"
 OPENED_KEY: Final = b"opened"
 """When it was last opened to write, ns, as `pack_number`."""
 PAUSED_KEY: Final = b"paused"
-"""Actor types that are paused, and why; absent while none is. See `pauses`."""
+"""Actor types that are paused, and why; absent while none is. See `maps`."""
 SUSPECTS_KEY: Final = b"suspects"
 """Messages in whose turn the process was killed; absent while there is none. See `suspects`."""
 LOOSE_KEY: Final = b"loose"
-"""Large bodies that no message has; absent while there is none. See `loose`."""
+"""Large bodies that no message has; absent while there is none. See `maps`."""
 
 Changes = dict[bytes, bytes | None]
 """What to write into META."""

@@ -18,7 +18,7 @@ from .glance import (
     read_declared as read_declared,
 )
 from .letter import Letter, decode, open_letter
-from .pauses import read_paused
+from .maps import PAUSED
 from .records import (
     Box,
     Dead,
@@ -152,7 +152,7 @@ def _head(value: bytes) -> int:
 def _paused_types(reads: Snapshot) -> dict[str, str]:
     """Why types are paused; where that cannot be read, which no node survives, mailboxes still can."""
     with suppress(Undecodable):
-        return read_paused(reads)
+        return PAUSED.read(reads)
     return {}
 
 

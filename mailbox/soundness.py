@@ -16,7 +16,7 @@ from .apart import count_chunks, names_of, unmatched
 from .bodies import Body
 from .envelope import Envelope, Extra, open_envelope
 from .errors import Undecodable
-from .loose import read_loose
+from .maps import LOOSE
 from .records import (
     COUNTERS_KEY,
     Box,
@@ -170,7 +170,7 @@ def read_contents(reads: Snapshot) -> Contents:
         queued=queued,
         scheduled=scheduled,
         chunks=count_chunks(reads),
-        loose=read_loose(reads),
+        loose=LOOSE.read(reads),
         apart=names_of([*queued, *scheduled, *_buried(dead.values())]),
         unreadable=reader.unreadable,
     )

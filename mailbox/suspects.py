@@ -10,12 +10,10 @@ import msgspec
 
 from .envelope import open_envelope
 from .errors import Undecodable
-from .meta import SUSPECTS_KEY
-from .records import Box, key, seal, unpack, unseal
+from .maps import SUSPECTS
+from .records import Box, key, unpack
 from .segments import open_segment
 from .store import Snapshot, Table
-
-_decode = msgspec.msgpack.Decoder(dict[int, tuple[int, int]]).decode
 
 
 class Suspect(msgspec.Struct, frozen=True):
@@ -28,8 +26,7 @@ class Suspect(msgspec.Struct, frozen=True):
 
 def pack_suspects(suspects: Mapping[int, Suspect]) -> bytes | None:
     """The record, by mailbox; None, which deletes it, if there is none."""
-    rows = {box: (each.number, each.crashes) for box, each in suspects.items()}
-    return seal(msgspec.msgpack.encode(rows)) if rows else None
+    return SUSPECTS.pack({box: (each.number, each.crashes) for box, each in suspects.items()})
 
 
 def read_suspects(reads: Snapshot) -> dict[int, Suspect]:
@@ -38,13 +35,7 @@ def read_suspects(reads: Snapshot) -> dict[int, Suspect]:
     Raises:
         Undecodable: the record cannot be read.
     """
-    value = reads.get(Table.META, SUSPECTS_KEY)
-    if value is None:
-        return {}
-    try:
-        return {box: Suspect(*row) for box, row in _decode(unseal(value)).items()}
-    except msgspec.MsgspecError as error:
-        raise Undecodable(f"the record of suspects has the wrong shape: {error}") from error
+    return {box: Suspect(*row) for box, row in SUSPECTS.read(reads).items()}
 
 
 def number_at_head(reads: Snapshot, box: int) -> int | None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from .test_examples import EXAMPLES, shown
+from .test_examples import EXAMPLES, passes_its_own_test, shown
 
 pytestmark = pytest.mark.slow
 
@@ -38,12 +38,4 @@ def test_killed_after_the_first_parcel_it_goes_on_and_prints_what_its_page_shows
 
 
 def test_every_order_is_shipped_or_undone_through_weeks_of_faults() -> None:
-    """By the example's own test, run as its page says."""
-    arguments = ["--hypothesis-profile=callboard-dev", "examples/test_orders.py"]
-    assert f"pytest {' '.join(arguments)}\n" in (EXAMPLES / "README.md").read_text(encoding="utf-8")
-    command = [sys.executable, "-P", "-m", "pytest", "-p", "no:cacheprovider", *arguments]
-    done = subprocess.run(
-        command, cwd=EXAMPLES.parent, capture_output=True, text=True, timeout=120, check=False
-    )
-    assert done.returncode == 0, done.stdout
-    assert " 1 passed in " in done.stdout
+    passes_its_own_test("--hypothesis-profile=callboard-dev", "examples/test_orders.py")

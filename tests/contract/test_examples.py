@@ -43,10 +43,8 @@ def test_an_example_prints_what_its_page_shows(name: str, tmp_path: Path) -> Non
         assert sorted(output(name, tmp_path).splitlines()) == sorted(run.splitlines())
 
 
-@pytest.mark.slow
-def test_the_bank_conserves_money_whatever_happens() -> None:
-    """By the example's own test, run as its page says."""
-    arguments = ["--hypothesis-profile=callboard-ci", "examples/bank"]
+def passes_its_own_test(*arguments: str) -> None:
+    """Run an example's own test, as its page says."""
     assert f"pytest {' '.join(arguments)}\n" in (EXAMPLES / "README.md").read_text(encoding="utf-8")
     command = [sys.executable, "-P", "-m", "pytest", "-p", "no:cacheprovider", *arguments]
     done = subprocess.run(
@@ -54,6 +52,11 @@ def test_the_bank_conserves_money_whatever_happens() -> None:
     )
     assert done.returncode == 0, done.stdout
     assert " 1 passed in " in done.stdout
+
+
+@pytest.mark.slow
+def test_the_bank_conserves_money_whatever_happens() -> None:
+    passes_its_own_test("--hypothesis-profile=callboard-ci", "examples/bank")
 
 
 def test_the_counter_is_short() -> None:

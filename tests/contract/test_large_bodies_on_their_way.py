@@ -8,11 +8,12 @@ import pytest
 import trio
 import trio.testing
 
-from callboard import ActorRef, Node, open_node
+from callboard import ActorRef, Node, NoSuchActor, open_node
 from callboard.actors.bodies import PIECE
 from callboard.mailbox.bodies import CHUNK
-from callboard.mailbox.loose import read_loose
+from callboard.mailbox.maps import LOOSE
 from callboard.mailbox.memory import MemoryStore
+from callboard.mailbox.store import Table, Writes
 
 from .test_large_bodies import Shelf, bodies, reader, sound
 
@@ -34,7 +35,7 @@ async def begin(node: Node, nursery: trio.Nursery, store: MemoryStore, to: Actor
     nursery.start_soon(to.tell, Shelf.put(PIECES))
     await trio.testing.wait_all_tasks_blocked()
     assert list(bodies(store).values()) == [PIECE]
-    assert len(read_loose(store)) == 1
+    assert len(LOOSE.read(store)) == 1
 
 
 async def test_who_sends_to_the_same_mailbox_comes_behind_it_and_others_do_not_wait() -> None:
@@ -59,7 +60,7 @@ async def test_who_sends_to_the_same_mailbox_comes_behind_it_and_others_do_not_w
         assert await other.ask(Shelf.show()) == [1, 8]
         await node.wait_idle()
         assert bodies(store) == {}
-        assert read_loose(store) == {}
+        assert LOOSE.read(store) == {}
         sound(store)
 
 
@@ -75,10 +76,41 @@ async def test_a_caller_who_leaves_takes_it_along() -> None:
         store.release()
         await node.wait_idle()
         assert bodies(store) == {}
-        assert read_loose(store) == {}
+        assert LOOSE.read(store) == {}
         await shelf.tell(Shelf.put("after"))
         assert await shelf.ask(Shelf.show()) == [5]
         sound(store)
+
+
+async def test_one_that_nobody_took_is_removed_again() -> None:
+    store = MemoryStore()
+    async with open_node(store, types=[Shelf]) as node:
+        with pytest.raises(NoSuchActor):
+            await node.ref(Shelf, "nobody").ask(Shelf.copy(PIECES))
+        await node.wait_idle()
+        assert bodies(store) == {}
+        assert LOOSE.read(store) == {}
+
+
+class Pieces(MemoryStore):
+    """Notes how many chunks each commit writes or removes."""
+
+    most = 0
+
+    def commit(self, writes: Writes) -> None:
+        self.most = max(self.most, len(writes.get(Table.BODIES, {})))
+        super().commit(writes)
+
+
+async def test_it_comes_and_goes_in_pieces_that_hold_nobody_up_for_long() -> None:
+    store = Pieces()
+    async with open_node(store, types=[Shelf]) as node:
+        shelf = await reader(node)
+        await shelf.tell(Shelf.put(PIECES))
+        assert await shelf.ask(Shelf.show()) == [len(PIECES)]
+        await node.wait_idle()
+        assert bodies(store) == {}
+        assert PIECE <= store.most <= PIECE + 1
 
 
 async def test_what_a_crash_left_of_it_is_removed_by_the_next_life() -> None:
@@ -97,6 +129,6 @@ async def test_what_a_crash_left_of_it_is_removed_by_the_next_life() -> None:
     async with open_node(left, types=[Shelf]) as node:
         await node.wait_idle()
         assert bodies(left) == {}
-        assert read_loose(left) == {}
+        assert LOOSE.read(left) == {}
         assert await node.ref(Shelf, "shelf").ask(Shelf.show()) == []
         sound(left)

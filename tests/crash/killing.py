@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable
+import sys
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import msgspec
@@ -12,12 +13,14 @@ from callboard.testing.journal import read_notes
 from callboard.testing.killing import KillLoop
 from callboard.testing.moments import Moment
 from callboard.testing.programs import Importable, Process, Run
+from callboard.testing.reckoning import reckon
 from callboard.testing.remains import Remains
 
 from .checking import Evidence, find_violations
 from .program import Final, Job
 
 ROOT = Path(__file__).parents[2]
+Heard = dict[tuple[str, str], list[int]]
 
 
 def kill_loop(
@@ -30,6 +33,31 @@ def kill_loop(
         return find_violations(evidence_in(place, remains))
 
     return KillLoop(Jobs(job), store=place / "store", seed=seed, checks=[check], draw=draw_moment)
+
+
+def loop_of_shifts(
+    place: Path, program: str, shift: str, *, seed: int, heard: Callable[[Remains], Heard]
+) -> KillLoop:
+    """A loop over a program of this folder that works in shifts; the last one only closes.
+
+    Args:
+        place: where its store and the journals of its senders are.
+        program: the name of its file.
+        shift: what it does until it is killed.
+        seed: of the moments.
+        heard: by mailbox and sender, the numbers that arrived, as they are found in what is left.
+    """
+
+    def words(shift: str) -> list[str]:
+        file = Path(__file__).with_name(program)
+        return [sys.executable, "-P", str(file), str(place / "store"), str(place / "notes"), shift]
+
+    def each_arrived_once(remains: Remains) -> Iterable[str]:
+        return reckon(read_notes(place / "notes"), heard(remains))
+
+    return KillLoop(
+        words(shift), store=place / "store", seed=seed, last=words("close"), checks=[each_arrived_once]
+    )
 
 
 def acked(loop: KillLoop) -> int:

@@ -27,7 +27,7 @@ class Blocker(Actor):
 
     @handler
     async def block_later(self, seconds: float) -> None:
-        await trio.sleep(0.01)
+        await trio.sleep(0.4)  # so long that the watchdog sleeps, too
         time.sleep(seconds)  # noqa: ASYNC251
 
     @handler

@@ -71,18 +71,17 @@ def lives(
             log.unlink()
 
 
-def recorded(place: Path, seed: int, seconds: float = 0.3) -> Recorded:
+def recorded(place: Path, seed: int, seconds: float = 0.3, attempt: int = 0) -> Recorded:
     """Record three lives below a directory."""
-    for attempt in range(5):
-        (root := place / f"root{attempt}").mkdir()
-        record_lives(root, log := place / f"log{attempt}", seed=seed, seconds=seconds)
-        try:
-            return Recorded(log, root, read_steps(log, root))
-        except AssertionError as error:
-            # Two threads were caught in calls whose order no log can tell: record it once more.
-            if "which was first" not in str(error) or attempt == 4:
-                raise
-    raise AssertionError
+    (root := place / f"root{attempt}").mkdir()
+    record_lives(root, log := place / f"log{attempt}", seed=seed, seconds=seconds)
+    try:
+        return Recorded(log, root, read_steps(log, root))
+    except AssertionError as error:
+        # Two threads were caught in calls whose order no log can tell: record it once more.
+        if "which was first" not in str(error) or attempt == 4:
+            raise
+        return recorded(place, seed, seconds, attempt + 1)
 
 
 def test_a_hundred_power_losses_lose_double_and_tear_nothing(lives: Recorded, images: Path) -> None:

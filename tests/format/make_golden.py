@@ -7,24 +7,16 @@ record is in it, written by a real node on a virtual clock.
 from __future__ import annotations
 
 import contextlib
-import json
-import shutil
 from pathlib import Path
 
 import trio
-from trio.testing import MockClock
 
 from callboard import Refusal, open_node
-from callboard.mailbox.copying import back_up
 from callboard.mailbox.memory import MemoryStore
-from callboard.mailbox.opening import view_disk
 from callboard.mailbox.records import FORMAT
 
 from .cast import TYPES, Ann, Ben, tree
-from .damaging import write
-from .records import everything
-
-HERE = Path(__file__).parent
+from .making import make_golden
 
 
 async def fill(store: MemoryStore) -> None:
@@ -61,13 +53,4 @@ async def fill(store: MemoryStore) -> None:
 
 def test_make_the_golden_store(tmp_path: Path) -> None:
     """Make the store and what is to be read in it; no test run collects this file by itself."""
-    memory = MemoryStore(entropy=bytes(range(100, 116)).ljust)
-    trio.run(fill, memory, clock=MockClock(autojump_threshold=0))
-    write(memory, tmp_path / "store")
-    target = HERE / f"{FORMAT}.store"
-    shutil.rmtree(target, ignore_errors=True)
-    store = view_disk(tmp_path / "store")
-    back_up(store, target, lambda _: None)
-    text = json.dumps(everything(store), indent=1, ensure_ascii=False, sort_keys=True)
-    store.close()
-    (HERE / f"{FORMAT}.json").write_text(f"{text}\n", encoding="utf-8")
+    make_golden(f"{FORMAT}.store", fill, tmp_path)

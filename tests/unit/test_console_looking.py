@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
+from callboard.mailbox.reading import list_mailboxes
 from callboard.mailbox.records import COUNTERS_KEY, key
-from callboard.mailbox.store import Table
+from callboard.mailbox.store import Store, Table
+from callboard.mailbox.views import MailboxView
 
 from .test_console_store import MINUTE, NOW, SECOND, Shelf, call, envelope, shelf
 
@@ -93,6 +95,8 @@ def test_ls_sums_the_store_up_on_stderr(bank: Path) -> None:
         (["--sort", "mail"], ["bob", "ann", "ghost", "order/2", "order/1"]),
         (["--sort", "age"], ["bob", "ann", "ghost", "order/2", "order/1"]),
         (["--sort", "attempts"], ["bob", "ann", "ghost", "order/1", "order/2"]),
+        (["--sort", "age", "-n", "2"], ["bob", "ann"]),
+        (["--type", "O*", "-n", "1"], ["order/1"]),
     ],
     ids=" ".join,
 )
@@ -102,6 +106,23 @@ def test_ls_filters_and_sorts(bank: Path, arguments: list[str], names: list[str]
     assert [
         found["name"] for found in objects(call("ls", *arguments, "--store", bank, "--json").stdout)
     ] == names
+
+
+def test_the_first_of_many_mailboxes_are_listed_without_a_look_at_the_others(
+    bank: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = list[int]()
+    monkeypatch.setattr("callboard.console.looking.PAGE", 2)
+
+    def noted(store: Store, *, after: int, limit: int) -> list[MailboxView]:
+        read.append(after)
+        return list_mailboxes(store, after=after, limit=limit)
+
+    monkeypatch.setattr("callboard.console.looking.list_mailboxes", noted)
+    result = call("ls", "-n", "2", "--store", bank)
+    assert [row[0] for row in rows(result.stdout)] == ["ann", "bob"]
+    assert result.stderr.startswith("2 shown; in the whole store 4 actors")
+    assert read == [0]
 
 
 def test_a_filter_that_nothing_fits_prints_no_data_and_says_so(bank: Path) -> None:

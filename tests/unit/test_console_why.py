@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from callboard.mailbox.maps import PAUSED
 from callboard.mailbox.meta import PAUSED_KEY, SUSPECTS_KEY
-from callboard.mailbox.pauses import pack_paused
 from callboard.mailbox.reading import find_mailbox, peek
 from callboard.mailbox.records import Children, key, name_key, pack
 from callboard.mailbox.store import Table
@@ -36,7 +36,7 @@ def office(tmp_path: Path) -> Path:
         made.box("ghost", envelope("hello"), type="", life=0, park_at=NOW + 50 * MINUTE)
         made.box("ended", type="", life=2)
         made.box("garbled", b"\x93\x01garbage")
-        made.put(Table.META, PAUSED_KEY, pack_paused({"Order": "the shop is closed", "Other": "x"}))
+        made.put(Table.META, PAUSED_KEY, PAUSED.pack({"Order": "the shop is closed", "Other": "x"}))
         children = Children("tills", "", "one_for_one, 3 restarts in 5 s", ["next"], ["Account"])
         made.put(Table.CHILDREN, name_key("tills"), pack(children))
     return path

@@ -5,14 +5,17 @@ The same with a million actors and ten million messages, on a real disk, is in `
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import attrs
 import pytest
 import trio
 
 from callboard import Actor, Node, handler, open_node
-from callboard.actors import alarm, cells, window
+from callboard.actors import alarm, cells, lives, window
 from callboard.mailbox.memory import MemoryStore
 from callboard.mailbox.reading import list_mailboxes, peek
+from callboard.mailbox.store import Table
 
 pytestmark = pytest.mark.virtual
 WEEK_S = 7 * 86400
@@ -164,21 +167,74 @@ async def test_a_mailbox_paused_for_a_week_leaves_memory_and_goes_on_where_it_wa
         assert await node.ref(Queue, "queue/0").ask(Queue.state()) == (59_999, [])
 
 
-async def test_no_more_mailboxes_with_old_mail_are_woken_than_can_have_turns_soon() -> None:
+async def many_with_old_mail(boxes: int = 3000) -> MemoryStore:
+    """A store opened again: two messages in each of many mailboxes, of a type that is paused."""
     store = MemoryStore()
     async with open_node(store) as node:
-        await queues(node, 3000)
+        await queues(node, boxes)
         await node.pause_type(Queue)
-        await fill(node, 3000, 2)
-    store = store.reopen()
-    async with open_node(store, idle=0.01) as node:
-        await node.resume_type(Queue)
-        ready = 0
-        while node.statistics().queued:
-            ready = max(ready, node.statistics().ready)
-            await trio.lowlevel.checkpoint()
-        assert 0 < ready <= 700
+        await fill(node, boxes, 2)
+    return store.reopen()
+
+
+async def test_no_more_mailboxes_with_old_mail_are_woken_than_can_have_turns_soon() -> None:
+    store = await many_with_old_mail()
+    async with open_node(store, idle=0.01) as node, trio.open_nursery() as nursery:
+        store.hold()  # so that turns come to a stop
+        nursery.start_soon(node.resume_type, Queue)
+        await trio.sleep(1)
+        ready = node.statistics().ready
+        store.release()
+        assert 500 <= ready <= 700
+        await node.wait_idle()
         assert await node.ref(Queue, "queue/2999").ask(Queue.state()) == (1, [])
+
+
+async def test_who_was_woken_and_has_nothing_more_to_do_rests_while_others_are_woken(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(lives, "ACTIVE_ENOUGH", 500)
+    store, most = await many_with_old_mail(), 0
+    async with open_node(store, idle=3600) as node:
+        await node.resume_type(Queue)
+        while node.statistics().queued:
+            most = max(most, node.statistics().active)
+            await trio.lowlevel.checkpoint()
+        assert 500 < most < 1500
+
+
+async def test_turns_begin_before_all_mailboxes_with_old_mail_are_found(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Found by testing: every other time they began when 200 more had been found."""
+    store = await many_with_old_mail(300)
+    handled, prefixes = list[int](), store.prefixes
+    async with open_node(store, idle=1) as node:
+
+        def asked(table: Table, width: int, start: bytes = b"", limit: int = 1000) -> list[bytes]:
+            handled.append(node.statistics().handled)
+            return prefixes(table, width, start, limit)
+
+        await trio.sleep(60)
+        monkeypatch.setattr(store, "prefixes", asked)
+        await node.resume_type(Queue)
+        await node.wait_idle()
+        assert handled[:2] == [0, 20]
+
+
+async def test_ten_thousand_messages_that_nobody_claims_die_in_order_and_starve_nobody() -> None:
+    async with open_node(MemoryStore(), park=60) as node:
+        nobody, due = node.ref(Queue, "nobody"), trio.current_time() + 60
+        await node.tell_all([(nobody, Queue.take(number)) for number in range(10_000)])
+        await queues(node, 1)
+        await trio.sleep_until(due)
+        deaths = [0]
+        while deaths[-1] < 10_000:
+            await node.ref(Queue, "queue/0").ask(Queue.state())
+            deaths.append(node.statistics().died)
+        assert max(after - before for before, after in pairwise(deaths)) <= 1000
+        numbers = [each.letter.number for each in node.dead.letters()]
+        assert numbers == sorted(numbers)
 
 
 async def test_in_a_crowd_actors_rest_after_a_second_without_work(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, strategies as st
 
+from callboard import open_node
 from callboard.mailbox import inhand
 from callboard.mailbox.inhand import BOX, FILE, LONE, NUMBER, OOM, SIZE, InHand, Left
 
@@ -37,6 +38,19 @@ def test_the_file_is_private_and_of_one_size(tmp_path: Path) -> None:
     begun(tmp_path)
     found = (tmp_path / FILE).stat()
     assert (stat.S_IMODE(found.st_mode), found.st_size) == (0o600, SIZE)
+
+
+def mapped() -> str:
+    """What is mapped in this process."""
+    return Path("/proc/self/maps").read_text()
+
+
+async def test_nothing_of_its_store_is_mapped_any_more_when_a_node_was_closed(tmp_path: Path) -> None:
+    """The slot was, for as long as somebody held on to the node: its file system stayed busy."""
+    async with open_node(tmp_path / "store", types=[]) as node:
+        assert str(tmp_path / "store" / FILE) in mapped()
+    assert str(tmp_path) not in mapped()
+    del node  # which was held on to so long
 
 
 def test_nothing_is_made_before_it_begins(tmp_path: Path) -> None:

@@ -1,10 +1,15 @@
 """What does not belong together in a store is found, and nothing in one that is sound."""
 
+from typing import Any
+
+import msgspec
 import pytest
 
+from callboard.mailbox.checking import check_records
 from callboard.mailbox.envelope import Codec, encode_fields
+from callboard.mailbox.maps import MAPS, SmallMap
 from callboard.mailbox.memory import MemoryStore
-from callboard.mailbox.records import Box, Counters, name_key, pack, pack_segments, pair_key
+from callboard.mailbox.records import Box, Counters, name_key, pack, pack_segments, pair_key, seal
 from callboard.mailbox.soundness import find_damage
 from callboard.mailbox.store import Table, Writes
 
@@ -60,3 +65,11 @@ def test_a_store_that_belongs_together_has_no_damage() -> None:
 def test_what_does_not_belong_together_is_found(changes: Writes, damage: str) -> None:
     found = find_damage(store_with(changes))
     assert any(line.startswith(damage) for line in found), found
+
+
+@pytest.mark.parametrize("kept", MAPS.values(), ids=lambda kept: kept.key.decode())
+def test_a_small_map_that_no_node_could_read_is_found(kept: SmallMap[Any, Any]) -> None:
+    """Those of suspects were not looked at, and of the others only whether they are msgpack."""
+    store = store_with({Table.META: {kept.key: seal(msgspec.msgpack.encode([1, 2]))}})
+    [found] = [each for each in check_records(store) if each.place == "META"]
+    assert "wrong shape" in found.text

@@ -1,0 +1,36 @@
+"""Bodies that lie apart: what an envelope may say of one, and what its chunks must be."""
+
+from zlib import crc32
+
+import pytest
+
+from callboard.mailbox.bodies import CHUNK, MOST, Body, apart, body_of, cut, join
+from callboard.mailbox.envelope import Codec, Envelope
+from callboard.mailbox.errors import Undecodable
+
+
+def saying(body: Body) -> Envelope:
+    """An envelope that says so of its body."""
+    here = Envelope(5, b"", "Ann", "add", 1, Codec.MSGPACK, b"", "", 0, 0, 5, "", 0, 0, {})
+    return apart(here, body)
+
+
+@pytest.mark.parametrize("body", [Body(7, 0, 0), Body(7, MOST + 1, 0), Body(7, 1 << 62, 0), Body(-1, 5, 0)])
+def test_a_body_that_no_store_could_have_is_not_looked_for(body: Body) -> None:
+    """Whoever believed it would look for chunks for ever."""
+    assert body_of(saying(Body(7, MOST, 0))) == Body(7, MOST, 0)
+    with pytest.raises(Undecodable, match="it says that its body lies at"):
+        body_of(saying(body))
+
+
+def test_chunks_that_are_missing_are_told_from_chunks_that_are_damaged() -> None:
+    body, chunks = cut(7, bytes(range(256)) * 40)
+    parts = list(chunks.values())
+    assert [len(part) for part in parts] == [CHUNK, CHUNK, 10240 - 2 * CHUNK]
+    assert join(parts, body) == bytes(range(256)) * 40
+    with pytest.raises(Undecodable, match="in 3 chunks, and 8160 bytes in 2 are there"):
+        join(parts[:2], body)
+    with pytest.raises(Undecodable, match="checksum"):
+        join([*parts[:2], bytes(len(parts[2]))], body)
+    with pytest.raises(Undecodable, match="and 0 bytes in 0 are there"):
+        join([], Body(7, 5, crc32(b"")))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from itertools import permutations
 
 import pytest
@@ -72,11 +73,15 @@ def test_a_plan_without_choices_keeps_the_order_in_which_they_became_ready(
     assert order(program, Plan()) == NAMES
 
 
+class AllSeenError(Exception):
+    """Nothing is left to look for."""
+
+
 def orders(program: Callable[[Simulation], Awaitable[None]]) -> set[tuple[str, ...]]:
     """The orders that drawn plans reach."""
     seen: set[tuple[str, ...]] = set()
 
-    @seed(0)
+    @seed(1)  # with which it is soon over
     @settings(
         max_examples=EXAMPLES,
         deadline=None,
@@ -86,10 +91,12 @@ def orders(program: Callable[[Simulation], Awaitable[None]]) -> set[tuple[str, .
     )
     @given(plans(ops.settle))
     def look(plan: Plan) -> None:
-        if seen != ALL_ORDERS:
-            seen.add(order(program, plan))
+        seen.add(order(program, plan))
+        if seen == ALL_ORDERS:
+            raise AllSeenError
 
-    look()
+    with suppress(AllSeenError):
+        look()
     return seen
 
 

@@ -87,7 +87,8 @@ class Ledger:
         self._on_durable = on_durable
         self._on_trouble = on_trouble
         self._probe = probe
-        self._most_bytes = min(MAX_BYTES_AHEAD, most_bytes)
+        self.most_bytes = min(MAX_BYTES_AHEAD, most_bytes)
+        """Bytes that may run ahead of the disk."""
         self._flight_writes: Writes = {}
         self.number = store.identity.first_number - 1
         """The last message number that was given out."""
@@ -166,7 +167,7 @@ class Ledger:
         if flight is not None:
             turns += flight.turns
             size += flight.bytes
-        return MAX_TURNS_AHEAD - turns if size < self._most_bytes else 0
+        return MAX_TURNS_AHEAD - turns if size < self.most_bytes else 0
 
     # Waiting.
 

@@ -110,7 +110,7 @@ class Visits:
         turns = begun = self._left if self._left < turns else turns  # noqa: FURB136
         if self._suspects and self._blame.lone is cell:
             turns = begun = 1
-        mails, beginnings, stepper = cell.mail, self.beginnings, worker.stepper
+        mails, beginnings, ledger, stepper = cell.mail, self.beginnings, self._ledger, worker.stepper
         while turns > 0:
             mail = mails[0] if mails else None if cell.loaded == cell.tail else beginnings.head(cell)
             if mail is None:
@@ -142,7 +142,7 @@ class Visits:
             turns -= len(turn.effects)
             # At every turn, since one may have blocked for longer than a slice.
             self.slice_over = over = self._tick() >= self._ends_at
-            if over or cell.phase is not RUNNING or worker.leaked:
+            if over or cell.phase is not RUNNING or worker.leaked or ledger.open.bytes >= ledger.most_bytes:
                 break
         begun -= turns
         self._schedule.spent += begun

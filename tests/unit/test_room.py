@@ -198,14 +198,15 @@ async def test_a_reply_that_is_kept_makes_the_store_larger_too() -> None:
         await node.resume(full)
 
 
-async def test_what_runs_ahead_of_the_disk_is_a_sixteenth_of_the_quota_and_the_turns_of_one_visit() -> None:
+@pytest.mark.parametrize(("boxes", "each"), [(100, 1), (1, 100)])
+async def test_what_runs_ahead_of_the_disk_is_about_a_sixteenth_of_the_quota(boxes: int, each: int) -> None:
     store = MemoryStore()
     async with scene(store, quota=4_000_000) as node:
         sink = await node.spawn(Tank(), name="sink")
         await node.pause(sink)
-        others = [await node.spawn(Tank(), name=f"other/{number}") for number in range(100)]
+        others = [await node.spawn(Tank(), name=f"other/{number}") for number in range(boxes)]
         await node.pause_type(Tank)
-        await node.tell_all([(other, Tank.pass_on(sink, 1, "x" * 5000)) for other in others])
+        await node.tell_all([(other, Tank.pass_on(sink, 1, "x" * 5000)) for other in others * each])
         store.hold()
         async with trio.open_nursery() as nursery:
             nursery.start_soon(node.resume_type, Tank)

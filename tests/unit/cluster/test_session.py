@@ -100,8 +100,13 @@ def test_all_of_it_is_handed_over_once_the_network_is_good_again(steps: list[str
     for what in steps:
         pair.step(what)
     for _ in range(4 * mail + 8):
-        for what in ("send", "deliver", "disk", "word", "wait"):
-            pair.step(what)
+        pair.step("send")
+        while pair.under_way:  # nothing is on its way for longer than it takes until it is sent again
+            pair.step("deliver")
+        pair.step("disk")
+        while pair.words:
+            pair.step("word")
+        pair.step("wait")
     assert pair.sender.head == mail
     assert pair.taken == list(range(mail))
 

@@ -49,6 +49,8 @@ class Workers:
         self._nursery = nursery
         self._parked: trio.lowlevel.Task | None = None
         self._visits = Visits(runtime, self._verdicts)
+        self._loaded = False
+        """A slice has ended with work left, since there was none: an answer does not wait for the next."""
         self._tick = runtime.tick
         self.on_work: Callable[[], None] | None = None
         """Called when work begins, while somebody sleeps as long as there is none (`cluster/watchdog.py`)."""
@@ -71,8 +73,8 @@ class Workers:
         task, self._parked = self._parked, None
         if task is not None:
             trio.lowlevel.reschedule(task)
-            if self.on_work is not None:
-                self.on_work()
+        if self.on_work is not None:  # also to one that only gives way
+            self.on_work()
 
     def be_thrifty(self, tight: bool) -> None:  # noqa: FBT001
         """From the next turn on, let those that make the store larger stand aside, or let them be."""
@@ -146,7 +148,8 @@ class Workers:
                 await worker.check.repair()
                 return
             over, committed = visits.slice_over, False
-            if over or (ledger.open.releases and not schedule.urgent):
+            self._loaded = self._loaded or over
+            if over or (self._loaded and ledger.open.releases and not schedule.urgent):
                 # With nobody ready it is committed anyway, once others had their chance to say something.
                 committed = len(schedule) > 0 and ledger.commit_if_old(tick(), early=not over)
             if over or committed:
@@ -159,6 +162,7 @@ class Workers:
         self._visits.begin_slice()
 
     async def _park(self) -> None:
+        self._loaded = False
         self._runtime.note_idle()
         self._parked = trio.lowlevel.current_task()
 

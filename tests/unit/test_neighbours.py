@@ -62,6 +62,12 @@ class Quick(Actor, type_name="neighbours.Quick"):
         work(TURN_S)
         self.count += 1
 
+    @handler
+    async def hand_on(self, other: ActorRef[Quick]) -> int:
+        work(TURN_S)
+        await other.tell(Quick.take())
+        return self.count
+
 
 class Busy(Actor, type_name="neighbours.Busy"):
     """Holds up the loop."""
@@ -177,3 +183,14 @@ async def test_an_ask_beside_a_large_state_does_not_wait_until_that_is_written_t
             found = await waits(lambda: quick.ask(Quick.ask()), 300, rate=300)
             nursery.cancel_scope.cancel()
         assert sorted(over - meant for meant, over in found)[150] < 0.002
+
+
+async def test_where_nothing_else_goes_on_an_answer_and_what_its_turn_has_sent_are_one_commit() -> None:
+    async with open_node(SlowStore()) as node:
+        first, second = await node.spawn(Quick()), await node.spawn(Quick())
+        await node.wait_idle()
+        before = node.statistics().writer.commits
+        for _ in range(20):
+            await first.ask(Quick.hand_on(second))
+        await node.wait_idle()
+        assert node.statistics().writer.commits - before == 20

@@ -13,6 +13,7 @@ from ..mailbox.records import open_key
 from ..mailbox.store import Table
 from .cell import Cell, Phase
 from .errors import NoSuchActor
+from .pace import HEARD
 
 if TYPE_CHECKING:
     from .actor import Actor
@@ -77,8 +78,8 @@ class Lives:
 
     async def _until_wanted(self) -> None:
         runtime = self._runtime
-        await trio.lowlevel.checkpoint()
-        await trio.lowlevel.checkpoint()  # trio may have put us before the worker, which now had its chance
+        for _ in range(HEARD + 1):  # the worker may be giving way, and trio may have put us before it
+            await trio.lowlevel.checkpoint()
         # The schedule tells nobody when it is short again, and need not: this is a start-up matter.
         while len(runtime.schedule) > READY_ENOUGH:  # noqa: ASYNC110
             await trio.sleep(0.005)

@@ -221,7 +221,11 @@ class Ledger:
             # A good moment is when most of what was sent has been handled already.
             good = batch.turns >= GOOD_TURNS and batch.writes_few()
             return (good or now - self._sealed_at >= UNAWAITED_S) and self.commit()
-        if not self._pace.is_free(now, batch.bytes) or not self.commit():
+        if not self._pace.is_free(now, batch.bytes):
+            return False
+        if now - self._sealed_at < self._pace.patience_s and not batch.writes_few():
+            return False  # they may be handled meanwhile
+        if not self.commit():
             return False
         self._pace.spend(now, self._clock() - now)
         return True

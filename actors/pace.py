@@ -43,6 +43,11 @@ class Pace:
         """Note what any commit took, and how many bytes it had."""
         self._took_s, self._size = took_s, size
 
+    @property
+    def patience_s(self) -> float:
+        """How long a batch that would write many messages waits after the one before it."""
+        return _cost(self._took_s)
+
     def is_free(self, now: float, size: int) -> bool:
         """Whether one of so many bytes may be made."""
         expected_s = self._took_s * (size + FIXED) / (self._size + FIXED)

@@ -117,7 +117,12 @@ class Fair:
         """Take the cell at the front."""
         if self._urgent or self._full or self._ahead or self._ahead_in_haste or self._last is not self._ready:
             return self._weigh()
-        return self._ready.popitem(last=False)[0] if self._ready else None
+        return self._ready.popitem(last=False)[0] if self._ready else self._nobody()
+
+    def _nobody(self) -> None:
+        """Give back the memory of many that were ready: a dict that was emptied one by one keeps it."""
+        for cells in (self._ready, self._full, self._urgent):
+            cells.clear()
 
     def _weigh(self) -> Cell | None:
         """Say who is next where not all are alike; what was spent while they were counts for nothing."""
@@ -129,7 +134,7 @@ class Fair:
         elif self._ready:
             self._last = self._ready
         else:
-            return None
+            return self._nobody()
         return self._last.popitem(last=False)[0]
 
     def _account(self) -> None:

@@ -117,9 +117,12 @@ class Fair:
         """Take the cell at the front."""
         if self._urgent or self._full or self._ahead or self._ahead_in_haste or self._last is not self._ready:
             return self._weigh()
-        return self._ready.popitem(last=False)[0] if self._ready else self._nobody()
+        if self._ready:
+            return self._ready.popitem(last=False)[0]
+        self._give_back()
+        return None
 
-    def _nobody(self) -> None:
+    def _give_back(self) -> None:
         """Give back the memory of many that were ready: a dict that was emptied one by one keeps it."""
         for cells in (self._ready, self._full, self._urgent):
             cells.clear()
@@ -134,7 +137,8 @@ class Fair:
         elif self._ready:
             self._last = self._ready
         else:
-            return self._nobody()
+            self._give_back()
+            return None
         return self._last.popitem(last=False)[0]
 
     def _account(self) -> None:

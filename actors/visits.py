@@ -45,6 +45,8 @@ if TYPE_CHECKING:
 
 SLICE_TURNS = 500
 """The same in turns: what bounds a slice where time stands still, as it does in tests."""
+SLICE_WORTH = 128
+"""As how many turns a visit counts that took a slice: floods do not wait for a thousand turns that block."""
 RUNNING = Phase.RUNNING
 SPECIAL = ~Flag.ASKED
 """Mail with one of these flags begins the long way."""
@@ -145,7 +147,7 @@ class Visits:
             if over or cell.phase is not RUNNING or worker.leaked or ledger.open.bytes >= ledger.most_bytes:
                 break
         begun -= turns
-        self._schedule.spent += begun
+        self._schedule.spent += SLICE_WORTH if self.slice_over and begun < SLICE_WORTH else begun
         self._left -= begun
         self.slice_over = self.slice_over or self._left <= 0
         if cell.phase is RUNNING:

@@ -194,3 +194,16 @@ async def test_where_nothing_else_goes_on_an_answer_and_what_its_turn_has_sent_a
             await first.ask(Quick.hand_on(second))
         await node.wait_idle()
         assert node.statistics().writer.commits - before == 20
+
+
+async def test_a_full_mailbox_does_not_wait_for_a_thousand_turns_that_block() -> None:
+    async with open_node(SlowStore(), types=[Quick, Busy]) as node:
+        flood = await flooded(node, 5000)
+        busy = [await node.spawn(Busy()) for _ in range(2)]
+        for each in busy:
+            await each.tell(Busy.block())
+        began = trio.current_time()
+        assert await flood.ask(Quick.ask()) == 5000
+        assert trio.current_time() - began < 1000 * STEP_S / 4
+        for each in busy:
+            await node.stop(each)

@@ -17,7 +17,7 @@ from callboard.testing.reckoning import reckon
 from callboard.testing.remains import Remains
 
 from .checking import Evidence, find_violations
-from .program import Final, Job
+from .program import PATIENCE_S, Final, Job
 
 ROOT = Path(__file__).parents[2]
 Heard = dict[tuple[str, str], list[int]]
@@ -32,7 +32,10 @@ def kill_loop(
     def check(remains: Remains) -> Iterable[str]:
         return find_violations(evidence_in(place, remains))
 
-    return KillLoop(Jobs(job), store=place / "store", seed=seed, checks=[check], draw=draw_moment)
+    # The last run ends by itself, and says what it found; it may rest for all its patience before.
+    return KillLoop(
+        Jobs(job), store=place / "store", seed=seed, checks=[check], draw=draw_moment, quiet=2 * PATIENCE_S
+    )
 
 
 def loop_of_shifts(

@@ -251,7 +251,7 @@ class Ledger:
 
     def _submit(self) -> None:
         assert self.flight is not None
-        self._writer.submit(self._flight_writes, partial(self._arrived, self.flight))
+        self._writer.submit(self._flight_writes, partial(self._arrived, self.flight), self.flight.bytes)
 
     def _arrived(self, batch: Batch, error: BaseException | None) -> None:
         if isinstance(error, StoreFull):

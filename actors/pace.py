@@ -14,14 +14,14 @@ that blocks delays others for as long as it blocks, and not once more for each o
 
 from __future__ import annotations
 
+from ..mailbox.writer import FIXED
+
 SHARE = 4
 """Commits that are made while others have turns to run take one part in so many of the loop's time."""
 MIN_COST_S = 0.001
 """The least that one is paid back with."""
 SAVED_S = 0.01
 """The most that may be owed."""
-FIXED = 256 * 1024
-"""A commit without a byte takes as long as writing so many: 0.3 to 0.5 ms."""
 SLICE_S = 0.001
 """How long one task may hold the loop, the leader with its turns among them."""
 ROUNDS = 4

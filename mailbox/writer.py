@@ -7,8 +7,10 @@ not stand still for it. Which disk this is nobody knows beforehand, so the write
 ways when the measure says so.
 
 What counts is the time a commit *waits*, not the time it computes, since computing holds the loop up on
-any thread. A commit beside a busy loop cannot be measured (it waits for the loop, too), so
-from the thread a batch is tried inline now and then, and only these trials can bring the writer back.
+any thread; and what a small one would wait, since a large one has more to write on any disk. A commit
+beside a busy loop cannot be measured (it waits for the loop, too), so from the thread a batch is tried inline
+now and then, and only these trials can bring the writer back. Tried are also those of so many records
+that their calls would take longer in the thread than the disk does: whoever waits has them sooner.
 
 While the thread commits, the process's switch interval is 50 µs (`sys.setswitchinterval`); afterwards it is
 what it was. The numbers behind all this are in docs/decisions/0003.
@@ -34,9 +36,16 @@ Done = Callable[[BaseException | None], None]
 _MEASURES: Final = 21
 """How many of the last waits the median is taken of."""
 _ENOUGH: Final = 5
-"""With fewer there is no decision."""
+"""With fewer there is no decision, and before all are there only one that is clear."""
+_CLEAR: Final = 4
+"""So many times what it may take is clearly slow: a few commits may be held up by what else goes on."""
 _TRIAL_EVERY: Final = 50
 """Every so many batches in the thread one is tried inline."""
+
+FIXED: Final = 256 * 1024
+"""Bytes that are written in the time that a commit without any takes: 0.3 to 0.5 ms on a quick disk."""
+_CALL_S: Final = 0.0001
+"""What each call into LMDB may take in the thread, beside a busy loop, seconds."""
 
 HASTY_S: Final = 0.00005
 """The interpreter's switch interval while the thread commits, seconds."""
@@ -102,6 +111,8 @@ class Writer:
         self._threaded = mode == "thread"
         self._inline_up_to = inline_up_to
         self._waits: deque[float] = deque(maxlen=_MEASURES)
+        self._wait = 0.0
+        """The median that led to the thread."""
         self._seconds: deque[float] = deque(maxlen=_MEASURES)
         self._flight: _Flight | None = None
         self._thread: _CommitThread | None = None
@@ -116,32 +127,41 @@ class Writer:
         """Whether a batch is on its way; the next one must wait for its `done`."""
         return self._flight is not None
 
-    def submit(self, writes: Writes, done: Done) -> None:
+    def submit(self, writes: Writes, done: Done, size: int = 0) -> None:
         """Commit a batch and call `done` on this thread: with None when it is durable, else with the error.
 
         An inline commit is over, and `done` was called, when this returns (unless the store is held).
         `done` may submit the next batch. After any error but `StoreFull` the outcome is unknown.
+
+        Args:
+            writes: the batch.
+            done: hears of its end.
+            size: bytes of its messages and states, about.
         """
         assert self._flight is None, "one batch at a time"
         assert not self._closed, "the writer is closed"
-        self._flight = flight = _Flight(writes, done)
-        if self._goes_inline():
+        self._flight = flight = _Flight(writes, done, size)
+        if self._goes_inline(writes):
             self._commit_inline(flight)
         else:
             self._commit_in_thread(flight)
 
-    def _goes_inline(self) -> bool:
+    def _goes_inline(self, writes: Writes) -> bool:
         if not self._threaded:
             return True
+        if not self._adaptive:
+            return False
         self._since_trial += 1
-        return self._adaptive and self._since_trial % _TRIAL_EVERY == 0
+        # Those who wait for a batch of many records get it sooner inline, and nobody gets anything before.
+        calls = sum(map(len, writes.values()))
+        return calls * _CALL_S > self._wait or self._since_trial % _TRIAL_EVERY == 0
 
     def _commit_inline(self, flight: "_Flight") -> None:
         computed = self._cpu_clock()
         self._run(flight)
         waited = flight.seconds - (self._cpu_clock() - computed)
         if self._adaptive and flight.error is None:
-            self._waits.append(waited)
+            self._waits.append(waited * FIXED / (FIXED + flight.size))
             self._decide()
         if self._after_sync is not None and flight.error is None:
             self._after_sync(lambda: self._land(flight))
@@ -191,8 +211,10 @@ class Writer:
         if len(self._waits) < _ENOUGH:
             return
         wait = _median(self._waits)
-        if wait < self._inline_up_to / 2 if self._threaded else wait > self._inline_up_to:
+        limit = self._inline_up_to * (1 if len(self._waits) == _MEASURES else _CLEAR)
+        if wait < self._inline_up_to / 2 if self._threaded else wait > limit:
             self._threaded = not self._threaded
+            self._wait = wait
             self._switches += 1
             self._waits.clear()
 
@@ -228,11 +250,12 @@ class Writer:
 class _Flight:
     """A batch on its way."""
 
-    __slots__ = ("done", "error", "seconds", "writes")
+    __slots__ = ("done", "error", "seconds", "size", "writes")
 
-    def __init__(self, writes: Writes, done: Done) -> None:
+    def __init__(self, writes: Writes, done: Done, size: int) -> None:
         self.writes = writes
         self.done = done
+        self.size = size
         self.error: BaseException | None = None
         self.seconds = 0.0
 

@@ -310,6 +310,59 @@ def test_what_counts_is_the_wait_and_not_the_computing() -> None:
     assert writer.statistics().mode == "inline"
 
 
+def test_a_moment_in_which_a_few_commits_are_slow_changes_nothing() -> None:
+    clock, loop = Clock(), Loop()
+    store, writer = adaptive(clock, loop)
+    store.takes = 0.003
+    pass_through(writer, loop, 10)
+    store.takes = 0.0003
+    pass_through(writer, loop, 20)
+    assert writer.statistics().switches == 0
+
+
+def test_a_disk_that_is_a_little_slow_for_long_moves_to_the_thread() -> None:
+    clock, loop = Clock(), Loop()
+    store, writer = adaptive(clock, loop)
+    store.takes = 0.003
+    pass_through(writer, loop, 21)
+    assert writer.statistics().mode == "thread"
+    writer.close()
+
+
+def test_what_a_large_batch_waits_for_its_bytes_does_not_count() -> None:
+    clock, loop = Clock(), Loop()
+    store, writer = adaptive(clock, loop)
+    store.takes = 0.004
+    for _ in range(50):
+        writer.submit(ONE, lambda _error: None, 1 << 20)
+    assert writer.statistics().mode == "inline"
+    store.takes = 0.04
+    for commits in itertools.count(1):
+        writer.submit(ONE, lambda _error: None, 1 << 20)
+        if writer.statistics().mode == "thread":
+            break
+        assert commits < 21, "no disk would be slow"
+
+
+def test_a_batch_of_so_many_records_that_the_thread_would_take_longer_is_committed_inline() -> None:
+    clock, loop = Clock(), Loop()
+    store, writer = adaptive(clock, loop)
+    store.takes = 0.02
+    pass_through(writer, loop, 5)
+    assert writer.statistics().mode == "thread"
+    store.threads.clear()
+    for rows in (10, 190, 210, 1000):
+        writer.submit(
+            {Table.MAIL: {bytes([n % 256, n // 256]): b"" for n in range(rows)}}, lambda _error: None
+        )
+        if writer.busy:
+            assert loop.arrived.acquire(timeout=30)
+            loop.waiting.popleft()()
+    here = threading.current_thread().name
+    assert store.threads == ["callboard writer", "callboard writer", here, here]
+    writer.close()
+
+
 def test_failures_are_not_measured() -> None:
     clock, loop = Clock(), Loop()
     store, writer = adaptive(clock, loop)

@@ -13,6 +13,7 @@ from ..mailbox.envelope import Extra, Flag
 from ..mailbox.errors import Undecodable
 from ..mailbox.inhand import BOX, NUMBER
 from .cell import Cell, Phase
+from .fetching import Fetching
 from .turn import Turn
 from .waking import wake, wake_and_handle
 from .watching import STOP
@@ -38,6 +39,7 @@ class Beginnings:
         self._endings = runtime.endings
         self._probe = runtime.probe
         self._words = runtime.blame.words
+        self._fetching = Fetching(runtime.ledger.bodies)
         self._lineages: dict[ActorType, frozenset[str]] = {}
         """Declared names of a type and of those it is derived from."""
         self.waiting: list[tuple[int, Cell]] = []
@@ -122,14 +124,21 @@ class Beginnings:
         return turn, spec, spec.function(cell.actor, *values)
 
     def _decode(self, cell: Cell, mail: Mail, spec: HandlerSpec) -> tuple[Any, ...] | None:
-        """The parameters from their bytes; None if they cannot be read, and the message has died."""
+        """The parameters from their bytes; None if they cannot be read, and the message has died.
+
+        Also if its body is large, and not all of it was read yet.
+        """
         try:
             if mail.message is not None:
                 return spec.shape.decode(mail.message.body(), self._runtime.post)
             assert mail.envelope is not None
             body = mail.envelope.body
             if mail.flags & Flag.CHUNKED:
-                body = self._ledger.bodies.read(mail.envelope)
+                found = self._fetching.body(cell, mail.envelope)
+                if found is None:
+                    self._words[NUMBER] = 0
+                    return None
+                body = found
             node = mail.note(Extra.FROM)
             if node is None:
                 return spec.shape.decode(body, self._runtime.post)

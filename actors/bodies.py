@@ -8,9 +8,10 @@ body comes with the batch that first writes its envelope, and goes with the one 
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from ..mailbox.bodies import Body, apart, body_of, chunk_key, cut, join, read_body
+from ..mailbox.bodies import Body, apart, body_of, chunk_key, chunks_of, cut, read_in_pieces, whole
 from ..mailbox.envelope import INLINE, Envelope, Flag, encode_fields, open_envelope
 from ..mailbox.errors import Undecodable
 from ..mailbox.maps import LOOSE
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
     from .mail import Mail
 
 
-PIECE = 256
-"""Chunks that one batch brings, or takes away, of a body that has more and can wait: 1,020 KiB."""
+PIECE = 128
+"""Chunks that one batch brings, or takes away, of a body that has more and can wait: 510 KiB."""
 
 
 class Bodies:
@@ -45,7 +46,10 @@ class Bodies:
     def stow(self, mail: Mail) -> bytes:
         """A message's envelope as it goes to disk, with its body beside it if that is large."""
         raw = mail.encode()
-        if mail.flags & Flag.CHUNKED or len(raw) <= self.inline:
+        if mail.flags & Flag.CHUNKED:
+            mail.message = None
+            return raw
+        if len(raw) <= self.inline:
             return raw
         envelope = mail.envelope or open_envelope(raw)
         if len(envelope.body) <= self.inline:
@@ -79,12 +83,19 @@ class Bodies:
             Undecodable: it is missing or damaged.
         """
         body = body_of(envelope)
-        if body is None:
-            return envelope.body
-        ledger, keys = self._ledger, list(body.keys())
-        if any(keys[-1] in writes.get(Table.BODIES, ()) for writes in ledger.undurable_writes()):
-            return join([chunk for key in keys if (chunk := ledger.read(Table.BODIES, key))], body)
-        return read_body(ledger.store, body)
+        return envelope.body if body is None else whole(self.steps(body))
+
+    def steps(self, body: Body) -> Iterator[bytes | None]:
+        """A body, read a piece at a step; see `read_in_pieces`."""
+        ledger = self._ledger
+
+        def read(first: int, end: int) -> list[bytes]:
+            keys = [chunk_key(body.number, index) for index in range(first, end)]
+            if any(keys[-1] in writes.get(Table.BODIES, ()) for writes in ledger.undurable_writes()):
+                return [chunk for key in keys if (chunk := ledger.read(Table.BODIES, key))]
+            return chunks_of(ledger.store, body, first, end)
+
+        return read_in_pieces(body, read)
 
     def drop(self, envelope: Envelope | None) -> None:
         """Remove the body of a message that is done with, if it lies apart."""
@@ -141,7 +152,7 @@ class Bodies:
 
     def attach(self, mail: Mail, body: Body) -> None:
         """Give a message the body that was on disk before it."""
-        mail.envelope, mail.message = apart(open_envelope(mail.encode()), body), None
+        mail.envelope = apart(mail.envelope_with(b""), body)
         mail.flags |= Flag.CHUNKED
 
     def drop_of(self, raw: bytes) -> None:

@@ -51,27 +51,33 @@ class Mail(msgspec.Struct, eq=False, gc=False):
         """The envelope, as it goes to disk."""
         if self.envelope is not None:
             return encode_fields(self.envelope)
-        message, cause = self.message, self.cause
-        assert message is not None
-        spec = message.spec
-        return encode_fields(
-            (
-                self.number,
-                b"",
-                spec.type_name,
-                spec.name,
-                spec.version,
-                Codec.MSGPACK,
-                message.body(),
-                cause.sender,
-                cause.sent_at,
-                cause.number,
-                cause.root or self.number,
-                cause.trace,
-                0,
-                self.flags,
-                self.extra or {},
-            )
+        assert self.message is not None
+        return encode_fields(self._fields(self.message, self.message.body()))
+
+    def envelope_with(self, body: bytes) -> Envelope:
+        """The envelope of a live message, with something else in the place of its body."""
+        assert self.message is not None
+        return Envelope(*self._fields(self.message, body))
+
+    def _fields(self, message: Message[Any, Any], body: bytes) -> tuple[Any, ...]:
+        """Those of `Envelope`, in order."""
+        spec, cause = message.spec, self.cause
+        return (
+            self.number,
+            b"",
+            spec.type_name,
+            spec.name,
+            spec.version,
+            Codec.MSGPACK,
+            body,
+            cause.sender,
+            cause.sent_at,
+            cause.number,
+            cause.root or self.number,
+            cause.trace,
+            0,
+            self.flags,
+            self.extra or {},
         )
 
     @property

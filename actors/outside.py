@@ -48,7 +48,8 @@ class Outside:
         self._ledger = runtime.ledger
         self._marks = runtime.marks
         self._asks = runtime.asks
-        self._spool = Spool(runtime)
+        self.spool = Spool(runtime)
+        """The way of large bodies to the disk."""
 
     @property
     def name(self) -> str:
@@ -62,7 +63,7 @@ class Outside:
         to look through, may lie in mailboxes: without this, a closed node would never leave memory.
         """
         ended = cast(Any, _Ended())
-        self._runtime = self._ledger = self._marks = self._asks = self._spool = ended
+        self._runtime = self._ledger = self._marks = self._asks = self.spool = ended
 
     @trio.lowlevel.enable_ki_protection
     async def tell(
@@ -79,7 +80,7 @@ class Outside:
         await self._runtime.intake.admit(size)
         act = partial(self._tell_now, ref, message, delay, key, id)
         plain = not delay and key is None and id is None
-        await self._ledger.wait_durable(await self._spool.send(size, [(ref, message)], act, early=plain))
+        await self._ledger.wait_durable(await self.spool.send(size, [(ref, message)], act, early=plain))
 
     def _size(self, messages: Sequence[Message[Any, Any]]) -> int:
         """Bytes of some bodies: a cheap upper bound, unless that would turn them away.
@@ -156,7 +157,7 @@ class Outside:
         await self._runtime.intake.admit(size)
         if sends:
             act = partial(self._tell_all_now, sends)
-            await self._ledger.wait_durable(await self._spool.send(size, sends, act))
+            await self._ledger.wait_durable(await self.spool.send(size, sends, act))
 
     @trio.lowlevel.enable_ki_protection
     def _tell_all_now(self, sends: list[tuple[ActorRef[Any], Message[Any, Any]]]) -> int:
@@ -197,7 +198,7 @@ class Outside:
             size = self._size([message])
             await self._runtime.intake.admit(size)
             act = partial(self._ask_now, ref, message, id)
-            asked = await self._spool.send(size, [(ref, message)], act, early=id is None)
+            asked = await self.spool.send(size, [(ref, message)], act, early=id is None)
         if asked is None:
             raise AskTimeout(f"{message!r} was not taken in within {timeout} s: {self._runtime.intake.why()}")
         ask, mark, number = asked

@@ -83,7 +83,7 @@ class ActorRef(Generic[A_co]):
         """Send a message; it is durable when this returns outside a turn (G1).
 
         Inside a turn the send is part of the turn: it happens with the turn's commit and
-        this returns at once.
+        this returns at once, or, if the body is large (above 510 KiB), when that is on disk.
 
         Args:
             message: made by a handler of the actor's class, as `Account.deposit(30)`.
@@ -106,6 +106,8 @@ class ActorRef(Generic[A_co]):
                 turn.stage(self, message)
             else:
                 turn.send(self, message, delay=delay, key=key, id=id)
+            if not turn.look_at:
+                await turn.post.spool.lay_ahead(turn)
         else:
             if turn is not None:
                 # Another node's actor is outside of this turn: it hears nothing that could be taken back.

@@ -55,13 +55,14 @@ class Sending:
         Raises:
             MessageTooLarge: its body is above the limit.
         """
-        size = size_of(message)
+        size, body = size_of(message), None
         if size > INLINE:
-            size = len(message.body())
+            body = self._ledger.bodies.laid.pop(id(message), None)
+            size = len(message.body()) if body is None else body.length
             check_size(message, size)
             look_soon(TURN.get())
         mail = Mail(self._ledger.next_number(), message, cause, flags, extra, size=size)
-        if size > INLINE and (body := self._ledger.bodies.laid.pop(id(message), None)) is not None:
+        if body is not None:
             self._ledger.bodies.attach(mail, body)
         return mail
 

@@ -1,8 +1,9 @@
-"""Spool: a large body from outside is on disk, a piece at a time, before its message comes.
+"""Spool: a large body is on disk, a piece at a time, before its message comes.
 
 Whoever sends while a commit of 16 MiB is under way waits for it. So what callers outside a turn send, who can
 wait, is written in many small commits first; the last of them brings the message, and until then nobody
-sees the body. If the caller leaves or the node dies meanwhile, what was written is removed: META names it.
+sees the body. A handler that tells one is suspended meanwhile; its turn's commit brings the message. If the
+caller leaves, the turn fails or the node dies, what was written is removed: META names it.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from .message import Message
     from .ref import ActorRef
     from .runtime import Runtime
+    from .turn import Turn
 
 T = TypeVar("T")
 Pairs = Sequence[tuple["ActorRef[Any]", "Message[Any, Any]"]]
@@ -82,10 +84,37 @@ class Spool:
                 del self.lines[name]
 
     async def _lay(self, message: Message[Any, Any], laid: dict[int, int]) -> None:
-        """Write a large body with this batch and further ones; with the last piece comes its message."""
-        ledger, bodies = self._ledger, self._ledger.bodies
-        if len(body := message.body()) <= AT_ONCE:
+        """Have a large body lie there when its message comes, with the last piece."""
+        if len(body := message.body()) > AT_ONCE:
+            place = await self._write(body)
+            self._ledger.bodies.laid[id(message)], laid[id(message)] = place, place.number
+
+    async def lay_ahead(self, turn: Turn) -> None:
+        """Have the large body of the message that a turn has staged last on disk before the turn goes on."""
+        effect = turn.effects[-1]
+        if callable(effect) or self._runtime.room.tight:
+            return  # timers, and mail for other nodes; with little room, the turn is weighed first
+        bodies, mail = self._ledger.bodies, effect[1]
+        if mail.message is None or mail.size <= AT_ONCE:
             return
+        place = await self._write(mail.message.body())
+        bodies.attach(mail, place)
+        turn.laid += (place.number,)
+
+        def keep() -> None:
+            turn.laid = tuple(number for number in turn.laid if number != place.number)
+            bodies.keep(place.number)
+
+        turn.effects.append(keep)
+
+    def clear_away(self, turn: Turn) -> None:
+        """Remove what lies there for a turn that has taken no effect."""
+        for number in turn.laid:
+            self._ledger.bodies.forsake(number)
+
+    async def _write(self, body: bytes) -> Body:
+        """Write a body with this batch and further ones, the last of which is open when this returns."""
+        ledger, bodies = self._ledger, self._ledger.bodies
         place = Body(ledger.next_number(), len(body), 0)
         bodies.loosen(place)  # with the first piece
         try:
@@ -100,4 +129,4 @@ class Spool:
         except BaseException:
             bodies.forsake(place.number)
             raise
-        bodies.laid[id(message)], laid[id(message)] = place, place.number
+        return place

@@ -52,9 +52,10 @@ class Turn(msgspec.Struct, eq=False):
     effects: list[Effect] = []
     """What the turn will do once its handler has returned."""
     look_at: int = STEP
-    """When there are so many effects, it is looked at whether that is too much (`load`)."""
+    """When there are so many effects, it is looked at whether that is too much (`load`); 0: one is large."""
     looked: int = 0
     bytes: int = 0
+    laid: tuple[int, ...] = ()  # bodies on disk whose messages it will send; see `spool`
     claimed: dict[tuple[str, str], Message[Any, Any]] | None = None
     """Ids this turn has given, by receiver and id."""
     over: bool = False
@@ -119,9 +120,8 @@ class Turn(msgspec.Struct, eq=False):
         """
         self.check_open()
         await self.settled()
-        mail, runtime = self.mail, self._runtime
-        count = mail.number & ((1 << COUNT_BITS) - 1)
-        return f"{runtime.uuid.hex()}-{mail.number >> COUNT_BITS}-{count}"
+        number = self.mail.number
+        return f"{self._runtime.uuid.hex()}-{number >> COUNT_BITS}-{number & ((1 << COUNT_BITS) - 1)}"
 
     # What a handler may do.
 

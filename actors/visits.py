@@ -122,7 +122,7 @@ class Visits:
             if found is None:
                 worker.leaked = worker.check.leaked()  # what builds an actor is a user's code, too
                 self.slice_over = self._tick() >= self._ends_at
-                if cell.phase is RUNNING and not worker.leaked:
+                if cell.phase is RUNNING and not worker.leaked and not (mails and mails[0] is mail):
                     continue
                 break
             turn, spec, coroutine = found

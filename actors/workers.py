@@ -191,6 +191,8 @@ class Workers:
             # All of the turn is settled before anything is awaited: its next attempt may begin at once.
             cell.worker = None
             self._blame.over(cell)
+            if suspended.turn.laid:
+                self._runtime.post.spool.clear_away(suspended.turn)
             self.suspended.discard(worker)
             if not self.suspended:
                 self._alone.set()

@@ -5,7 +5,7 @@ envelope has to be small. What is larger lies beside it, a chunk to a page, unde
 of this store ever had; the envelope says so with a flag, and has a `Body` in the place of the body.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from struct import Struct
 from typing import Final
 from zlib import crc32
@@ -22,8 +22,8 @@ MOST: Final = 2 * MAX_BODY
 """The largest that is read: an answer may lie with what its receiver was promised besides."""
 CHUNK_KEY: Final = 12
 """Bytes of the key of a chunk."""
-PAGE: Final = 256
-"""Chunks read at a time."""
+PAGE: Final = 128
+"""Chunks read at a time: 510 KiB."""
 
 _key = Struct(">QI")
 
@@ -118,26 +118,47 @@ def read_body(reads: Snapshot, body: Body) -> bytes:
     Raises:
         Undecodable: a chunk is missing or damaged.
     """
-    parts: list[bytes] = []
-    for at in range(0, body.chunks, PAGE):
-        end = min(at + PAGE, body.chunks)
-        rows = reads.scan(Table.BODIES, chunk_key(body.number, at), chunk_key(body.number, end), PAGE)
-        parts += [value for _, value in rows]
-    return join(parts, body)
+    return whole(read_in_pieces(body, lambda first, end: chunks_of(reads, body, first, end)))
 
 
-def join(parts: list[bytes], body: Body) -> bytes:
-    """The body that chunks in order make up.
+def chunks_of(reads: Snapshot, body: Body, first: int, end: int) -> list[bytes]:
+    """Some of the chunks of a body, as far as they are there."""
+    start, stop = chunk_key(body.number, first), chunk_key(body.number, end)
+    return [value for _, value in reads.scan(Table.BODIES, start, stop, end - first)]
+
+
+def read_in_pieces(body: Body, read: Callable[[int, int], list[bytes]]) -> Iterator[bytes | None]:
+    """Read a body, so many chunks at a step: None while there are more, and then the whole.
+
+    Reading 16 MiB and their checksum would hold up the loop for some 10 ms.
+
+    Args:
+        body: which.
+        read: gives the chunks from one number up to another, as far as they are there.
 
     Raises:
-        Undecodable: they do not.
+        Undecodable: a chunk is missing or damaged.
     """
-    whole = b"".join(parts)
-    if len(parts) != body.chunks or len(whole) != body.length:
+    parts: list[bytes] = []
+    count = crc = 0
+    for first in range(0, body.chunks, PAGE):
+        if first:
+            yield None
+        chunks = read(first, min(first + PAGE, body.chunks))
+        count += len(chunks)
+        parts.append(b"".join(chunks))
+        crc = crc32(parts[-1], crc)
+    data = b"".join(parts)
+    if count != body.chunks or len(data) != body.length:
         raise Undecodable(
             f"its body has {body.length} bytes in {body.chunks} chunks, "
-            f"and {len(whole)} bytes in {len(parts)} are there"
+            f"and {len(data)} bytes in {count} are there"
         )
-    if crc32(whole) != body.crc:
+    if crc != body.crc:
         raise Undecodable("the checksum of its body does not match its bytes: the store is damaged there")
-    return whole
+    yield data
+
+
+def whole(steps: Iterator[bytes | None]) -> bytes:
+    """What comes after the last step."""
+    return next(data for data in steps if data is not None)

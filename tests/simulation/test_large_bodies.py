@@ -6,6 +6,7 @@ import pytest
 
 from callboard.actors.bodies import Bodies
 from callboard.actors.endings import Endings
+from callboard.actors.spool import Spool
 from callboard.testing import Simulation, simulate
 
 from .branches import OPTIONS as LINKED, journeys, live as cross
@@ -22,9 +23,12 @@ SOON = 1000
 def low(monkeypatch: pytest.MonkeyPatch) -> None:
     """Bodies are large, and come and go in several commits."""
     monkeypatch.setattr("callboard.actors.bodies.INLINE", 12)
+    monkeypatch.setattr("callboard.actors.sending.INLINE", 12)
     monkeypatch.setattr("callboard.mailbox.bodies.CHUNK", 7)
     monkeypatch.setattr("callboard.actors.bodies.PIECE", 2)
     monkeypatch.setattr("callboard.actors.spool.PIECE", 2)
+    monkeypatch.setattr("callboard.actors.fetching.PIECE", 2)
+    monkeypatch.setattr("callboard.mailbox.bodies.PAGE", 2)
     monkeypatch.setattr("callboard.actors.spool.AT_ONCE", 14)
 
 
@@ -63,6 +67,11 @@ MUTANTS = (
         Change(
             Endings._done, (("cell.head += 1", "cell.head += 1; self._ledger.bodies.drop(mail.envelope)"),)
         ),
+    ),
+    Mutant(
+        "the body of a message that was sent is still marked as nobody's",
+        "G2",
+        Change(Spool.lay_ahead, (("bodies.keep(place.number)", "pass"),)),
     ),
     Mutant(
         "half of a body is written",

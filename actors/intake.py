@@ -16,9 +16,12 @@ from .errors import NodeClosed, Overloaded
 if TYPE_CHECKING:
     from .ledger import Ledger
     from .room import Room
+    from .schedule import Schedule
 
 MAX_BYTES_WAITING = 16 * 1024 * 1024
 """Bytes taken in from outside that may wait for the disk."""
+MOST_READY = 50_000
+"""Mailboxes that may have a turn due: each is in memory, about 2 KB, until its mail is handled."""
 
 
 class Place:
@@ -33,9 +36,10 @@ class Place:
 class Intake:
     """The door for senders outside a turn."""
 
-    def __init__(self, ledger: Ledger, room: Room) -> None:
+    def __init__(self, ledger: Ledger, room: Room, schedule: Schedule) -> None:
         self._ledger = ledger
         self._room = room
+        self._schedule = schedule
         self._queue: deque[Place] = deque()
         self._closed: NodeClosed | None = None
 
@@ -103,10 +107,17 @@ class Intake:
 
     def _must_wait(self) -> bool:
         ledger = self._ledger
-        return self._room.disk is not None or ledger.open.bytes >= MAX_BYTES_WAITING or self._room.is_shut
+        return (
+            self._room.disk is not None
+            or ledger.open.bytes >= MAX_BYTES_WAITING
+            or self._room.is_shut
+            or len(self._schedule) >= MOST_READY
+        )
 
     def why(self) -> str:
         """Why nothing is taken in, for people."""
+        if len(self._schedule) >= MOST_READY:
+            return f"{MOST_READY:,} mailboxes have mail to handle, and are in memory until they have"
         return self._room.why() or "the node is behind with its commits"
 
     @property

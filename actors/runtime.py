@@ -119,7 +119,7 @@ class Runtime:
         self.requests = Requests(self)
         self.marks = Marks(self, habits.keep_ids_s)
         self.endings = Endings(self)
-        self.intake = Intake(self.ledger, self.room)
+        self.intake = Intake(self.ledger, self.room, self.schedule)
         self.lives = Lives(self)
         self.watches = Watches(self)
         self.arrivals = Arrivals(self)

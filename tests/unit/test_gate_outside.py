@@ -6,6 +6,7 @@ import pytest
 import trio
 
 from callboard import AskTimeout, Overloaded
+from callboard.actors.intake import Intake
 from callboard.mailbox.errors import StoreFull
 
 from .gated import SEEN, gated, scene
@@ -27,6 +28,31 @@ async def test_senders_outside_wait_while_the_disk_is_full_and_go_on_in_order() 
         assert node.statistics().senders_waiting == 10
         await trio.sleep(10)
         assert ["first", *map(str, range(10))] == SEEN
+
+
+async def test_senders_wait_while_very_many_mailboxes_have_turns_due_since_all_of_them_are_in_memory(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("callboard.actors.intake.MOST_READY", 5)
+    kind, stood = gated(), list[str]()
+
+    async def stand(intake: Intake) -> None:
+        stood.append(intake.why())
+        await stand_in_line(intake)
+
+    stand_in_line = Intake._stand_in_line
+    monkeypatch.setattr(Intake, "_stand_in_line", stand)
+    async with scene(kind) as (node, _, _nursery):
+        refs = [await node.spawn(kind(), name=f"gate {number}") for number in range(10)]
+        await node.wait_idle()
+        for many, waits in ((4, 0), (10, 1)):
+            node._runtime.post._tell_all_now([(ref, kind.note("one of many")) for ref in refs[:many]])
+            await refs[0].tell(kind.note("late"))  # nobody has had a turn yet
+            assert len(stood) == waits
+            await node.wait_idle()
+            assert sorted(SEEN) == ["late"] + ["one of many"] * many
+            SEEN.clear()
+    assert stood == ["5 mailboxes have mail to handle, and are in memory until they have"]
 
 
 async def test_whoever_comes_late_stands_behind_those_who_were_called() -> None:

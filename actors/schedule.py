@@ -61,9 +61,10 @@ class Schedule(Protocol):
 class Fair:
     """First come, first served; a cell with much mail gives way after a quantum.
 
-    Whoever has a quantum of mail waiting comes before the others, since mail that is handled before its
-    batch is sealed never touches the disk. What full mailboxes are ahead, the others have before the next
-    favour; what a turn sends counts like turns, so that many senders do not all run before their receiver.
+    Whoever has a quantum of mail waiting comes before the others, and until it is empty, since mail that is
+    handled before its batch is sealed never touches the disk. What full mailboxes are ahead, the others have
+    before the next favour; what a turn sends counts like two turns, so that a receiver catches up with its
+    senders.
 
     Before all of them come the *urgent* ones: with little mail, of which somebody outside waits for an
     answer, so that a flood does not show in the answers of its neighbours. What these are ahead, all others
@@ -79,6 +80,8 @@ class Fair:
         self._last = self._ready
         """Where the last cell came from."""
         self.spent = 0
+        self._drained: Cell | None = None
+        """A mailbox that was full at its last visit, and stays so until it is empty."""
         self._ahead = 0
         """By how much full mailboxes are ahead of the others."""
         self._favours = True
@@ -89,7 +92,7 @@ class Fair:
     def add(self, cell: Cell) -> None:
         """Put a cell at the back."""
         mail = cell.mail
-        if len(mail) >= self.quantum:
+        if len(mail) >= self.quantum or (cell is self._drained and mail):
             self._full[cell] = None
         elif mail and mail[0].flags & ASKED:
             self._urgent[cell] = None
@@ -126,6 +129,7 @@ class Fair:
         """Give back the memory of many that were ready: a dict that was emptied one by one keeps it."""
         for cells in (self._ready, self._full, self._urgent):
             cells.clear()
+        self._drained = None
 
     def _weigh(self) -> Cell | None:
         """Say who is next where not all are alike; what was spent while they were counts for nothing."""
@@ -139,7 +143,9 @@ class Fair:
         else:
             self._give_back()
             return None
-        return self._last.popitem(last=False)[0]
+        cell = self._last.popitem(last=False)[0]
+        self._drained = cell if self._last is self._full else None
+        return cell
 
     def _account(self) -> None:
         """Add what the last cell did to who is ahead of whom."""

@@ -47,6 +47,11 @@ SLICE_TURNS = 500
 """The same in turns: what bounds a slice where time stands still, as it does in tests."""
 SLICE_WORTH = 128
 """As how many turns a visit counts that took a slice: floods do not wait for a thousand turns that block."""
+SENT = 2
+"""As how many turns a message counts that a turn sends: it is work for others, who have to catch up with it.
+
+With one, a receiver that is behind by a thousand messages stays so, and each of them is written to the disk.
+"""
 RUNNING = Phase.RUNNING
 SPECIAL = ~Flag.ASKED
 """Mail with one of these flags begins the long way."""
@@ -140,8 +145,7 @@ class Visits:
                     return Suspended(cell, turn, spec, coroutine, context, trap)
                 if trap is LEAKED or not self._end(turn, cell, mail, spec, stepper.result):
                     self.verdicts.returned(worker, turn, spec, stepper.result)
-            # What a turn sends is work for others, and counts as if it had been done here.
-            turns -= len(turn.effects)
+            turns -= SENT * len(turn.effects)
             # At every turn, since one may have blocked for longer than a slice.
             self.slice_over = over = self._tick() >= self._ends_at
             if over or cell.phase is not RUNNING or worker.leaked or ledger.open.bytes >= ledger.most_bytes:

@@ -105,6 +105,16 @@ def test_a_receiver_that_fills_up_comes_before_the_other_senders() -> None:
     assert visit(schedule) == "sink"
 
 
+def test_a_flood_is_drained_before_it_stands_with_the_others_again() -> None:
+    schedule = Fair(QUANTUM)
+    add(schedule, Box("flood", 2 * QUANTUM + 1))
+    add(schedule, Box("neighbour", 1))
+    assert [visit(schedule) for _ in range(4)] == ["flood"] * 3 + ["neighbour"]
+    add(schedule, Box("few", QUANTUM - 1))
+    add(schedule, Box("neighbour", 1))
+    assert [visit(schedule) for _ in range(2)] == ["few", "neighbour"]
+
+
 def test_who_is_asked_comes_before_a_flood_and_before_those_who_were_there_first() -> None:
     schedule = Fair(QUANTUM)
     for box in (Box("flood", 1000), Box("told", 1), Box("asked", 0, asked=True)):

@@ -47,6 +47,8 @@ MAX_BYTES_AHEAD = 16 * 1024 * 1024
 
 UNAWAITED_S = 0.03
 """The longest time between commits that nobody waits for."""
+TOLD_S = 0.02
+"""The same, if all who wait have only told something, which may be handled meanwhile and is never written then."""
 GOOD_TURNS = MAX_TURNS_AHEAD * 3 // 4
 """Turns of such a batch after which it is committed at a good moment."""
 
@@ -223,8 +225,9 @@ class Ledger:
             return (good or now - self._sealed_at >= UNAWAITED_S) and self.commit()
         if not self._pace.is_free(now, batch.bytes):
             return False
-        if now - self._sealed_at < self._pace.patience_s and not batch.writes_few():
-            return False  # they may be handled meanwhile
+        patience_s = self._pace.patience_s if batch.releases else TOLD_S
+        if now - self._sealed_at < patience_s and not batch.writes_few():
+            return False
         if not self.commit():
             return False
         self._pace.spend(now, self._clock() - now)

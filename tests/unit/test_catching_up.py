@@ -39,6 +39,10 @@ class Reader(Actor, type_name="catching.Reader"):
         if self.read % BLOCK == 0:
             await author.tell(Author.write(self.turn.ref))
 
+    @handler
+    async def note(self) -> None:
+        work(TURN_S)
+
 
 class Author(Actor, type_name="catching.Author"):
     """Writes a block in a turn."""
@@ -72,4 +76,15 @@ async def test_a_receiver_that_is_behind_catches_up_and_little_of_its_mail_is_wr
         await node.tell_all([(author, Author.write(reader))] * AHEAD)
         await node.wait_idle()
         assert node.statistics().handled > BLOCKS * BLOCK
+    assert store.written < BLOCKS * BLOCK / 4
+
+
+async def test_what_a_caller_tells_in_large_batches_is_handled_first_and_not_written() -> None:
+    store = Counted()
+    async with open_node(store, types=[Reader, Author]) as node:
+        reader = await node.spawn(Reader())
+        for _ in range(BLOCKS):
+            await node.tell_all([(reader, Reader.note())] * BLOCK)
+        await node.wait_idle()
+        assert node.statistics().handled >= BLOCKS * BLOCK
     assert store.written < BLOCKS * BLOCK / 4

@@ -48,7 +48,7 @@ MAX_BYTES_AHEAD = 16 * 1024 * 1024
 UNAWAITED_S = 0.03
 """The longest time between commits that nobody waits for."""
 TOLD_S = 0.02
-"""The same, if all who wait have only told something, which may be handled meanwhile and is never written then."""
+"""The same, if all who wait have only told something: what is handled meanwhile is never written."""
 GOOD_TURNS = MAX_TURNS_AHEAD * 3 // 4
 """Turns of such a batch after which it is committed at a good moment."""
 

@@ -18,6 +18,7 @@ from ..mailbox.bodies import CHUNK, Body, cut_in_pieces
 from ..mailbox.store import Table
 from .bodies import PIECE
 from .intake import Place
+from .mail import size_of
 
 if TYPE_CHECKING:
     from .message import Message
@@ -85,7 +86,7 @@ class Spool:
 
     async def _lay(self, message: Message[Any, Any], laid: dict[int, int]) -> None:
         """Have a large body lie there when its message comes, with the last piece."""
-        if len(body := message.body()) > AT_ONCE:
+        if size_of(message) > AT_ONCE and len(body := message.body()) > AT_ONCE:
             place = await self._write(body)
             self._ledger.bodies.laid[id(message)], laid[id(message)] = place, place.number
 

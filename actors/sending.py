@@ -9,7 +9,7 @@ from ..mailbox.envelope import INLINE, MAX_BODY
 from ..mailbox.errors import Undecodable
 from .burying import bury
 from .cell import WINDOW, Cell, Phase
-from .current import TURN
+from .current import turn_in_hand
 from .durations import Seconds, in_seconds
 from .errors import MessageTooLarge
 from .handler import Factory
@@ -59,7 +59,7 @@ class Sending:
         if size > INLINE:
             size = len(message.body())
             check_size(message, size)
-            look_soon(TURN.get())
+            look_soon(turn_in_hand())
         mail = Mail(self._ledger.next_number(), message, cause, flags, extra, size=size)
         if size > INLINE and (body := self._ledger.bodies.laid.pop(id(message), None)) is not None:
             self._ledger.bodies.attach(mail, body)
@@ -78,10 +78,10 @@ class Sending:
             if kind is not None and spec in kind.specs:
                 shape, held = spec.shape, message.held
                 most = shape.most
-                if most is None or isinstance(held, bytes):
-                    size = size_of(message)
-                else:
+                if most is not None and isinstance(held, tuple):
                     size = shape.fixed or most(held)
+                else:
+                    size = size_of(message)
                 if size <= INLINE:
                     self._ledger.number = number = self._ledger.number + 1
                     return cell, Mail(number, message, cause, 0, None, None, None, 0, size)
@@ -145,12 +145,12 @@ class Sending:
         batch = ledger.open
         lsn = batch.lsn
         for effect in effects:
-            if callable(effect):
+            # Whether it is just of a class is seen at once; that it is not of another takes longer.
+            if not isinstance(effect, tuple):
                 effect()
                 continue
-            cell, mail = effect
-            if isinstance(cell, str):
-                cell = self._cells.get(cell)
+            where, mail = effect
+            cell = where if isinstance(where, Cell) else self._cells.get(where)
             phase = cell.phase
             if phase is GONE:
                 cell = self._cells.get(cell.name)

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 import trio
 import trio.lowlevel
 
-from .current import TURN
+from .current import take_in_hand
 
 if TYPE_CHECKING:
     from .turn import Turn
@@ -75,7 +75,7 @@ def step_all(stepper: Stepper, check: LeakCheck) -> Generator[Any, Any, None]:
     end = RETURNED
     while True:
         yield end
-        TURN.set(stepper.turn)
+        take_in_hand(stepper.turn)
         stepper.result = yield from stepper.coroutine
         leaked = task._cancel_status is not status or task._child_nurseries  # noqa: SLF001
         end = LEAKED if leaked else RETURNED

@@ -62,7 +62,9 @@ class Cell:
         "known",
         "last",
         "last_end",
+        "left",
         "life",
+        "line",
         "loaded",
         "lsn",
         "mail",
@@ -137,6 +139,9 @@ class Cell:
         self.worker: Worker | None = None
         """The worker that owns the suspended turn."""
         self.used_at = 0.0
+        self.line: deque[Cell] | None = None
+        """Where it stands in the schedule, and how many places it has left behind there."""
+        self.left = 0
 
     @property
     def state(self) -> bytes:

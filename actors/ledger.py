@@ -169,6 +169,10 @@ class Ledger:
             size += flight.bytes
         return MAX_TURNS_AHEAD - turns if size < self.most_bytes else 0
 
+    def bytes_left(self) -> int:
+        """Bytes of the open batch at which no turn begins before the disk catches up."""
+        return self.most_bytes - (self.flight.bytes if self.flight else 0)
+
     # Waiting.
 
     async def wait_durable(self, lsn: int) -> None:

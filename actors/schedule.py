@@ -77,7 +77,7 @@ class Fair:
         self._full = deque["Cell"]()
         self._urgent = deque["Cell"]()
         self._left = 0
-        """Places among the ready ones whose cells have gone to another line since; each cell has `left` some."""
+        """Places among the ready ones whose cells went to another line; `Cell.left` says how many of whom."""
         self._last = self._ready
         """Where the last cell came from."""
         self.spent = 0

@@ -144,9 +144,11 @@ class Sending:
         ledger, sent = self._ledger, 0
         batch = ledger.open
         lsn = batch.lsn
+        effect: Any
+        where: Where
+        mail: Mail
         for effect in effects:
-            # Whether it is just of a class is seen at once; that it is not of another takes longer.
-            if not isinstance(effect, tuple):
+            if effect.__class__ is not tuple:  # it takes longer to see that something cannot be called
                 effect()
                 continue
             where, mail = effect

@@ -80,8 +80,13 @@ class Visits:
         self._now = self._ends_at = 0.0
         self._left = 0
         self._suspects = runtime.blame.suspected
+        self._next = runtime.blame.next if self._suspects else runtime.schedule.next
         self.slice_over = False
         """Other tasks should have their chance."""
+        self.loaded = False
+        """A slice has ended with work left, since there was none: an answer does not wait for the next."""
+        self.idle = False
+        """The last run ended since nobody was ready, or there was no room."""
 
     def begin_slice(self) -> None:
         """Other tasks had their chance."""
@@ -95,67 +100,78 @@ class Visits:
         """How long the slice has lasted."""
         return self._tick() - self._ends_at + SLICE_S
 
-    # One function, since a call costs a fiftieth of a turn.
-    def visit(self, worker: Worker, cell: Cell, room: int) -> Suspended | None:  # noqa: C901, PLR0912
-        """Give a cell its turns: up to a quantum, to the end of the slice, or until one suspends.
+    # One function, since a call costs a fiftieth of a turn, and so does a look into `self` for every name.
+    def run(self, worker: Worker, room: int) -> Suspended | None:  # noqa: C901, PLR0912
+        """Visit one mailbox after the other, until a handler suspends or the leader has something to do.
+
+        Each has its turns: up to a quantum, to the end of the slice, or until one suspends.
 
         Args:
             worker: that leads.
-            cell: that is next.
             room: turns that may begin before the disk catches up.
         """
-        if cell.phase is not READY:
-            return None
-        cell.phase = RUNNING
-        cell.used_at = self._now
-        turns = self._schedule.quantum
-        turns = room if room < turns else turns  # noqa: FURB136 - min() is a call, and this is on every visit
-        turns = begun = self._left if self._left < turns else turns  # noqa: FURB136
-        if self._suspects and self._blame.lone is cell:
-            turns = begun = 1
-        mails, beginnings, ledger, stepper = cell.mail, self.beginnings, self._ledger, worker.stepper
-        while turns > 0:
-            mail = mails[0] if mails else None if cell.loaded == cell.tail else beginnings.head(cell)
-            if mail is None:
-                break
-            turns -= 1
-            found = self._begin(cell, mail) or beginnings.begin(cell, mail)
-            if found is None:
-                worker.leaked = worker.check.leaked()  # what builds an actor is a user's code, too
-                self.slice_over = self._tick() >= self._ends_at
-                if cell.phase is RUNNING and not worker.leaked:
-                    continue
-                break
-            turn, spec, coroutine = found
-            context, stepper.turn, stepper.coroutine = copy_context(), turn, coroutine
-            try:
-                trap = context.run(stepper.step, None)
-            except BaseException as error:
-                stepper.renew()
-                worker.leaked = worker.check.leaked()
-                self.verdicts.raised(turn, spec, error)
-            else:
-                if trap is not RETURNED and trap is not LEAKED:
-                    self._words[NUMBER] = 0
-                    self._blame.stepped(cell)
-                    return Suspended(cell, turn, spec, coroutine, context, trap)
-                if trap is LEAKED or not self._end(turn, cell, mail, spec, stepper.result):
-                    self.verdicts.returned(worker, turn, spec, stepper.result)
-            # What a turn sends is work for others, and counts as if it had been done here.
-            turns -= len(turn.effects)
-            # At every turn, since one may have blocked for longer than a slice.
-            self.slice_over = over = self._tick() >= self._ends_at
-            if over or cell.phase is not RUNNING or worker.leaked or ledger.open.bytes >= ledger.most_bytes:
-                break
-        begun -= turns
-        self._schedule.spent += SLICE_WORTH if self.slice_over and begun < SLICE_WORTH else begun
-        self._left -= begun
-        self.slice_over = self.slice_over or self._left <= 0
-        if cell.phase is RUNNING:
-            cell.phase = IDLE
-            if cell.tail != cell.head:
-                self._cells.consider(cell)
+        ledger, schedule, beginnings, stepper = self._ledger, self._schedule, self.beginnings, worker.stepper
+        next_cell, begin, end, tick, batch = self._next, self._begin, self._end, self._tick, ledger.open
+        workers, suspects, most = self._runtime.workers, self._suspects, ledger.bytes_left()
+        before = room = min(room, self._left)
+        cell, over, stop = None, False, False
+        while room > 0 and not (stop or workers.closing) and (cell := next_cell()) is not None:
+            if cell.phase is not READY:
+                continue
+            cell.phase, cell.used_at, mails = RUNNING, self._now, cell.mail
+            begun = 1 if suspects and self._blame.lone is cell else schedule.quantum
+            turns = begun = room if room < begun else begun  # noqa: FURB136 - min() is a call
+            while turns > 0:
+                mail = mails[0] if mails else None if cell.loaded == cell.tail else beginnings.head(cell)
+                if mail is None:
+                    break
+                turns -= 1
+                found = begin(cell, mail) or beginnings.begin(cell, mail)
+                if found is None:
+                    worker.leaked = worker.check.leaked()  # what builds an actor is a user's code, too
+                else:
+                    turn, spec, coroutine = found
+                    context, stepper.turn, stepper.coroutine = copy_context(), turn, coroutine
+                    try:
+                        trap = context.run(stepper.step, None)
+                    except BaseException as error:
+                        self._raised(worker, turn, spec, error)
+                    else:
+                        if trap is not RETURNED and trap is not LEAKED:
+                            return self._suspended(Suspended(cell, turn, spec, coroutine, context, trap))
+                        if trap is LEAKED or not end(turn, cell, mail, spec, stepper.result):
+                            self.verdicts.returned(worker, turn, spec, stepper.result)
+                    # What a turn sends is work for others, and counts as if it had been done here.
+                    turns -= len(turn.effects)
+                over = tick() >= self._ends_at  # at every turn, since one may have blocked for longer
+                stop = over or worker.leaked or batch.bytes >= most
+                if stop or cell.phase is not RUNNING:
+                    break
+            begun -= turns
+            room -= begun
+            schedule.spent += SLICE_WORTH if over and begun < SLICE_WORTH else begun
+            if cell.phase is RUNNING:
+                cell.phase = IDLE
+                if cell.tail != cell.head:
+                    self._cells.consider(cell)
+            if suspects and self._blame.lone is cell:
+                self._blame.over(cell)
+            stop = stop or (self.loaded and bool(batch.releases) and not schedule.urgent)
+        self._left -= before - room
+        self.slice_over, self.idle = over or self._left <= 0, cell is None
         return None
+
+    def _raised(self, worker: Worker, turn: Turn, spec: HandlerSpec, error: BaseException) -> None:
+        """A handler raised; the stepper's generator went with it."""
+        worker.stepper.renew()
+        worker.leaked = worker.check.leaked()
+        self.verdicts.raised(turn, spec, error)
+
+    def _suspended(self, suspended: Suspended) -> Suspended:
+        """A handler waits for something: nobody's code runs."""
+        self._words[NUMBER] = 0
+        self._blame.stepped(suspended.cell)
+        return suspended
 
     def _begin(self, cell: Cell, mail: Mail) -> tuple[Turn, HandlerSpec, Coroutine[Any, Any, Any]] | None:
         """The short way to a turn; None where something is to be looked at, and nothing was done."""

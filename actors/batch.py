@@ -23,7 +23,7 @@ class Release(Protocol):
 class Batch:
     """What one commit writes."""
 
-    __slots__ = ("bytes", "cells", "lsn", "on_disk", "releases", "turns", "writes")
+    __slots__ = ("accepted", "bytes", "cells", "handled", "lsn", "on_disk", "releases", "turns", "writes")
 
     def __init__(self, lsn: int) -> None:
         self.lsn = lsn
@@ -33,6 +33,8 @@ class Batch:
         self.on_disk: trio.Event | None = None
         self.turns = 0
         self.bytes = 0
+        self.accepted = self.handled = 0
+        """Messages that the ledger's counters do not have yet."""
 
     def writes_few(self) -> bool:
         """Whether few messages wait that a commit now would have to write."""

@@ -80,6 +80,8 @@ class Fair:
         """Places among the ready ones whose cells went to another line; `Cell.left` says how many of whom."""
         self._last = self._ready
         """Where the last cell came from."""
+        self._alike = True
+        """Nobody comes before anybody: there are ready ones only, and nobody is ahead."""
         self.spent = 0
         self._ahead = 0
         """By how much full mailboxes are ahead of the others."""
@@ -100,6 +102,8 @@ class Fair:
         if cell.line is None:
             cell.line = line
             line.append(cell)
+            if line is not self._ready:
+                self._alike = False
         elif line is not self._ready:
             self._move(cell, line)
 
@@ -116,6 +120,7 @@ class Fair:
         if cell.line is self._ready:
             cell.left += 1
             self._left += 1
+            self._alike = False
             cell.line = line
             line.append(cell)
 
@@ -126,10 +131,8 @@ class Fair:
 
     def next(self) -> Cell | None:
         """Take the cell at the front."""
-        if self._urgent or self._full or self._ahead or self._ahead_in_haste or self._last is not self._ready:
+        if not self._alike:
             return self._weigh()
-        if self._left:
-            self._pass_over()
         if not self._ready:
             return None
         cell = self._ready.popleft()
@@ -157,10 +160,17 @@ class Fair:
         elif self._ready:
             self._last = self._ready
         else:
+            self._note_alike()
             return None
         cell = self._last.popleft()
         cell.line = None
+        self._note_alike()
         return cell
+
+    def _note_alike(self) -> None:
+        """See whether there is anything left to weigh."""
+        others = self._urgent or self._full or self._left or self._ahead or self._ahead_in_haste
+        self._alike = not others and self._last is self._ready
 
     def _account(self) -> None:
         """Add what the last cell did to who is ahead of whom."""

@@ -41,7 +41,6 @@ class Sending:
         self._schedule = runtime.schedule
         self._quantum = runtime.schedule.quantum
         self._probe = runtime.probe
-        self._counters = runtime.ledger.counters
 
     def make_mail(
         self,
@@ -177,7 +176,7 @@ class Sending:
             elif waiting == self._quantum and phase is READY:
                 self._schedule.filled(cell)
         if not counted:
-            self._counters.accepted += sent
+            batch.accepted += sent
 
     def deliver_to(self, where: Where, mail: Mail) -> None:
         """Put a message into a mailbox, which is made if there is none, with the open batch."""

@@ -279,8 +279,8 @@ class Turn(msgspec.Struct, eq=False):
     def _come_from(self) -> Cause:
         mail = self.mail
         number, before = mail.number, mail.cause
-        now_ns, name = self._runtime.now_ns(), self.cell.name
-        self._cause = cause = Cause(name, now_ns, number, before.root or number, before.trace)
+        now_ns = self._runtime.now_ns  # found first: what is called as a method is looked for as one
+        self._cause = cause = Cause(self.cell.name, now_ns(), number, before.root or number, before.trace)
         return cause
 
     def __repr__(self) -> str:

@@ -67,7 +67,6 @@ class Visits:
         self._probe = runtime.probe
         self._post = runtime.post
         self._apply = runtime.sending.apply
-        self._counters = runtime.ledger.counters
         self.verdicts = verdicts
         self.tight = False
         """There is little room: what a turn adds has to be weighed."""
@@ -85,8 +84,8 @@ class Visits:
         """Other tasks should have their chance."""
         self.loaded = False
         """A slice has ended with work left, since there was none: an answer does not wait for the next."""
-        self.idle = False
-        """The last run ended since nobody was ready, or there was no room."""
+        self.last: Cell | None = None
+        """The mailbox that was visited last; None if nobody was next, or there was no room."""
 
     def begin_slice(self) -> None:
         """Other tasks had their chance."""
@@ -104,7 +103,7 @@ class Visits:
     def run(self, worker: Worker, room: int) -> Suspended | None:  # noqa: C901, PLR0912
         """Visit one mailbox after the other, until a handler suspends or the leader has something to do.
 
-        Each has its turns: up to a quantum, to the end of the slice, or until one suspends.
+        Each has up to a quantum of turns. What a turn sends is work for others, and counts as if done here.
 
         Args:
             worker: that leads.
@@ -115,12 +114,14 @@ class Visits:
         workers, suspects, most = self._runtime.workers, self._suspects, ledger.bytes_left()
         before = room = min(room, self._left)
         cell, over, stop = None, False, False
-        while room > 0 and not (stop or workers.closing) and (cell := next_cell()) is not None:
+        while room > 0 and (cell := next_cell()) is not None:
             if cell.phase is not READY:
                 continue
-            cell.phase, cell.used_at, mails = RUNNING, self._now, cell.mail
-            begun = 1 if suspects and self._blame.lone is cell else schedule.quantum
-            turns = begun = room if room < begun else begun  # noqa: FURB136 - min() is a call
+            cell.phase = RUNNING
+            cell.used_at = self._now
+            mails = cell.mail
+            turns = 1 if suspects and self._blame.lone is cell else schedule.quantum
+            turns = begun = room if room < turns else turns  # noqa: FURB136 - min() is a call
             while turns > 0:
                 mail = mails[0] if mails else None if cell.loaded == cell.tail else beginnings.head(cell)
                 if mail is None:
@@ -130,18 +131,16 @@ class Visits:
                 if found is None:
                     worker.leaked = worker.check.leaked()  # what builds an actor is a user's code, too
                 else:
-                    turn, spec, coroutine = found
-                    context, stepper.turn, stepper.coroutine = copy_context(), turn, coroutine
+                    (turn, spec, _), context = found, copy_context()
                     try:
-                        trap = context.run(stepper.step, None)
+                        trap = context.run(stepper.step, found)
                     except BaseException as error:
                         self._raised(worker, turn, spec, error)
                     else:
                         if trap is not RETURNED and trap is not LEAKED:
-                            return self._suspended(Suspended(cell, turn, spec, coroutine, context, trap))
+                            return self._suspended(Suspended(cell, *found, context, trap))
                         if trap is LEAKED or not end(turn, cell, mail, spec, stepper.result):
                             self.verdicts.returned(worker, turn, spec, stepper.result)
-                    # What a turn sends is work for others, and counts as if it had been done here.
                     turns -= len(turn.effects)
                 over = tick() >= self._ends_at  # at every turn, since one may have blocked for longer
                 stop = over or worker.leaked or batch.bytes >= most
@@ -154,11 +153,11 @@ class Visits:
                 cell.phase = IDLE
                 if cell.tail != cell.head:
                     self._cells.consider(cell)
-            if suspects and self._blame.lone is cell:
-                self._blame.over(cell)
-            stop = stop or (self.loaded and bool(batch.releases) and not schedule.urgent)
+            stop = stop or suspects or workers.closing
+            if stop or (self.loaded and batch.releases and not schedule.urgent):
+                break
         self._left -= before - room
-        self.slice_over, self.idle = over or self._left <= 0, cell is None
+        self.slice_over, self.last = over or self._left <= 0, cell
         return None
 
     def _raised(self, worker: Worker, turn: Turn, spec: HandlerSpec, error: BaseException) -> None:
@@ -178,10 +177,11 @@ class Visits:
         message, actor, kind = mail.message, cell.actor, cell.kind
         if message is None or actor is None or kind is None or mail.flags & SPECIAL:
             return None
-        if cell.attempts or cell.starts or cell.careful or not kind.speculation:
+        if cell.attempts or cell.starts or cell.careful:
             return None
-        spec, held = message.spec, message.held
-        if spec.suspends or spec not in kind.specs or held.__class__ is not tuple:
+        spec = message.spec
+        held: Any = message.held
+        if spec.suspends or spec not in kind.ahead or held.__class__ is not tuple:
             return None
         turn = Turn(self._runtime, cell, mail, self._post)
         if self._rare:
@@ -194,7 +194,8 @@ class Visits:
         words = self._words
         words[BOX] = cell.box
         words[NUMBER] = mail.number  # from here on code of the user's runs
-        return turn, spec, spec.function(actor, *held)
+        values: tuple[Any, ...] = (actor,) + held  # noqa: RUF005 - a display with a star makes a list first
+        return turn, spec, spec.function(*values)
 
     def _end(self, turn: Turn, cell: Cell, mail: Mail, spec: HandlerSpec, result: Any) -> bool:
         """The short way to commit a turn that nobody hears of; False where it has to be the long one.
@@ -204,17 +205,15 @@ class Visits:
         if mail.flags or turn.claimed is not None or turn.stopping or cell.error or self.tight:
             return False
         kind: Any = cell.kind  # there is one, and an actor, or it could not have had a turn
-        if not kind.keeps_values:
-            return False
         reply = spec.reply
         try:
             if result is not None or not reply.nothing:
                 reply.check(result)
-            values = kind.read_checked(cell.actor)
+            read = kind.read_checked  # found first: what is called as a method is looked for as one
+            values = read(cell.actor)
         except Exception:
             return False  # the long way says what is wrong
-        shape = kind.state
-        if not shape.small and (shape.most is None or shape.most(values) > SMALL):
+        if not kind.small and (not kind.keeps_values or kind.state.most(values) > SMALL):
             return False
         self._words[NUMBER] = 0
         if self._rare and (error := self._object(turn)) is not None:
@@ -227,11 +226,12 @@ class Visits:
         batch = self._ledger.open
         lsn = cell.lsn = batch.lsn
         if turn.effects:
-            self._apply(turn.effects)
+            apply = self._apply
+            apply(turn.effects)
         cell.mail.popleft()
         cell.head += 1
         cell.handled += 1
-        self._counters.handled += 1
+        batch.handled += 1
         batch.turns += 1
         if cell.touched != lsn:
             self._ledger.touch(cell)

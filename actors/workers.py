@@ -41,6 +41,7 @@ class Workers:
         self._ledger = runtime.ledger
         self._schedule = runtime.schedule
         self._blame = blame = runtime.blame
+        self._suspects = blame.suspected
         self._words = blame.words
         self._verdicts = self._ample = Verdicts(runtime)
         self._thrifty = Thrifty(runtime)
@@ -127,11 +128,8 @@ class Workers:
                 self.start()
                 await self._stay(worker, suspended, visits.held_s)
                 return
-            if worker.leaked:
-                self.start()
-                await worker.check.repair()
-                return
-            if visits.idle:
+            cell = visits.last
+            if cell is None:
                 if ledger.commit():
                     await self._give_way(HEARD)
                 else:
@@ -139,6 +137,12 @@ class Workers:
                     await self._park()
                     visits.begin_slice()
                 continue
+            if self._suspects and self._blame.lone is cell:
+                self._blame.over(cell)
+            if worker.leaked:
+                self.start()
+                await worker.check.repair()
+                return
             over, committed = visits.slice_over, False
             visits.loaded = visits.loaded or over
             if over or (visits.loaded and ledger.open.releases and not schedule.urgent):

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 TRANSIENT = "callboard.transient"
 """Metadata key of fields that are rebuilt, never saved."""
+_set = object.__setattr__
 
 
 class ActorType:
@@ -84,10 +85,11 @@ class ActorType:
         converters ran when it was first made. Transient fields are made by their factories.
         """
         actor = self.cls.__new__(self.cls)
-        fields = actor.__dict__
-        fields.update(zip(self.state.names, values, strict=True))
+        # Not by its `__dict__`, which would be made then: fields are found much faster while there is none.
+        for name, value in zip(self.state.names, values, strict=True):
+            _set(actor, name, value)
         for name, make in self._make_transients:
-            fields[name] = make(actor)
+            _set(actor, name, make(actor))
         return actor
 
     def complete(self) -> None:

@@ -75,14 +75,14 @@ class Sending:
         if cell is not None and message.__class__ is Message:
             kind, spec = cell.kind, message.spec
             if kind is not None and spec in kind.specs:
-                shape, held = spec.shape, message.held
+                shape, held, ledger = spec.shape, message.held, self._ledger
                 most = shape.most
                 if most is not None and isinstance(held, tuple):
                     size = shape.fixed or most(held)
                 else:
                     size = size_of(message)
                 if size <= INLINE:
-                    self._ledger.number = number = self._ledger.number + 1
+                    ledger.number = number = ledger.number + 1
                     return cell, Mail(number, message, cause, 0, None, None, None, 0, size)
         return self.target(ref, message), self.make_mail(message, cause)
 
@@ -144,14 +144,15 @@ class Sending:
         batch = ledger.open
         lsn = batch.lsn
         effect: Any
-        where: Where
+        cell: Any
         mail: Mail
         for effect in effects:
             if effect.__class__ is not tuple:  # it takes longer to see that something cannot be called
                 effect()
                 continue
-            where, mail = effect
-            cell = where if isinstance(where, Cell) else self._cells.get(where)
+            cell, mail = effect
+            if cell.__class__ is str:
+                cell = self._cells.get(cell)
             phase = cell.phase
             if phase is GONE:
                 cell = self._cells.get(cell.name)

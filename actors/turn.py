@@ -57,6 +57,8 @@ class Turn(msgspec.Struct, eq=False):
     bytes: int = 0
     claimed: dict[tuple[str, str], Message[Any, Any]] | None = None
     """Ids this turn has given, by receiver and id."""
+    special: bool = False
+    """It has given an id, or is the last of its actor: its end takes the long way."""
     over: bool = False
     starting: bool = False
     stopping: bool = False
@@ -195,7 +197,7 @@ class Turn(msgspec.Struct, eq=False):
     def stop(self) -> None:
         """End this actor's life with this turn's commit: its state goes, its mail waits `park`."""
         self.check_open()
-        self.stopping = True
+        self.special = self.stopping = True
 
     def watch(self, ref: ActorRef[Any], *, then: Callable[[Terminated], Message[Any, Any]]) -> None:
         """Hear of the end of another actor's life, exactly once, also if either side restarts.
@@ -262,7 +264,7 @@ class Turn(msgspec.Struct, eq=False):
         runtime.sending.target(ref, message)
         staged = runtime.sending.staged_tell(ref.name, message, self.cause, delay=delay, key=key, id=id)
         if id is not None:
-            self.claimed = self.claimed or {}
+            self.special, self.claimed = True, self.claimed or {}
             claimed = self.claimed.setdefault((ref.name, id), message)
             if claimed is not message:
                 check_same(id, ref.name, claimed == message, message)

@@ -111,14 +111,15 @@ class Visits:
         """
         ledger, schedule, beginnings, stepper = self._ledger, self._schedule, self.beginnings, worker.stepper
         next_cell, begin, end, tick, batch = self._next, self._begin, self._end, self._tick, ledger.open
-        workers, suspects, most = self._runtime.workers, self._suspects, ledger.bytes_left()
+        words, workers, suspects = self._words, self._runtime.workers, self._suspects
         before = room = min(room, self._left)
-        cell, over, stop = None, False, False
+        cell, over, stop, most = None, False, False, ledger.bytes_left()
         while room > 0 and (cell := next_cell()) is not None:
             if cell.phase is not READY:
                 continue
             cell.phase = RUNNING
             cell.used_at = self._now
+            words[BOX] = cell.box
             mails = cell.mail
             turns = 1 if suspects and self._blame.lone is cell else schedule.quantum
             turns = begun = room if room < turns else turns  # noqa: FURB136 - min() is a call
@@ -191,9 +192,7 @@ class Visits:
                 held = spec.shape.decode(message.body(), self._post)
             if self._probe is not None:
                 self._probe.turn_begin(turn)
-        words = self._words
-        words[BOX] = cell.box
-        words[NUMBER] = mail.number  # from here on code of the user's runs
+        self._words[NUMBER] = mail.number  # from here on code of the user's runs; its box is there already
         values: tuple[Any, ...] = (actor,) + held  # noqa: RUF005 - a display with a star makes a list first
         return turn, spec, spec.function(*values)
 
@@ -202,7 +201,7 @@ class Visits:
 
         It does what `Endings.weigh` and `Endings.handled` do.
         """
-        if mail.flags or turn.claimed is not None or turn.stopping or cell.error or self.tight:
+        if mail.flags or turn.special or cell.error or self.tight:
             return False
         kind: Any = cell.kind  # there is one, and an actor, or it could not have had a turn
         reply = spec.reply
@@ -221,8 +220,6 @@ class Visits:
             return True
         turn.over = True
         cell.newer = values
-        if self._roundtrip:
-            self._reread(cell)
         batch = self._ledger.open
         lsn = cell.lsn = batch.lsn
         if turn.effects:
@@ -235,9 +232,16 @@ class Visits:
         batch.turns += 1
         if cell.touched != lsn:
             self._ledger.touch(cell)
-        if self._rare and self._probe is not None:
-            self._probe.handled(cell, mail)
+        if self._rare:
+            self._note_handled(cell, mail)
         return True
+
+    def _note_handled(self, cell: Cell, mail: Mail) -> None:
+        """Have whoever looks on see the end of a turn."""
+        if self._roundtrip:
+            self._reread(cell)
+        if self._probe is not None:
+            self._probe.handled(cell, mail)
 
     def _object(self, turn: Turn) -> Exception | None:
         """What whoever listens has against the end of a turn."""

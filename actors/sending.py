@@ -138,8 +138,8 @@ class Sending:
 
         return apply
 
-    def apply(self, effects: list[Effect], *, counted: bool = False) -> None:
-        """Do what a turn staged, in order, with the open batch; `counted` messages were accepted before."""
+    def apply(self, effects: list[Effect]) -> None:
+        """Do what a turn staged, in order, with the open batch."""
         ledger, sent = self._ledger, 0
         batch = ledger.open
         lsn = batch.lsn
@@ -176,8 +176,7 @@ class Sending:
                 self._schedule.add(cell)
             elif waiting == self._quantum and phase is READY:
                 self._schedule.filled(cell)
-        if not counted:
-            batch.accepted += sent
+        batch.accepted += sent
 
     def deliver_to(self, where: Where, mail: Mail) -> None:
         """Put a message into a mailbox, which is made if there is none, with the open batch."""
@@ -185,7 +184,8 @@ class Sending:
 
     def deliver(self, name: str, mail: Mail) -> None:
         """Put a message that was counted before, as a timer's when it was set, into a mailbox."""
-        self.apply([(name, mail)], counted=True)
+        self.apply([(name, mail)])
+        self._ledger.counters.accepted -= 1
 
     def bury_bytes(self, raw: bytes, box: str, text: str) -> None:
         """Write bytes that no mailbox can take as a dead letter."""

@@ -57,8 +57,7 @@ class Turn(msgspec.Struct, eq=False):
     bytes: int = 0
     claimed: dict[tuple[str, str], Message[Any, Any]] | None = None
     """Ids this turn has given, by receiver and id."""
-    special: bool = False
-    """It has given an id, or is the last of its actor: its end takes the long way."""
+    special: bool = False  # it has given an id, or is the last of its actor: its end takes the long way
     over: bool = False
     starting: bool = False
     stopping: bool = False
@@ -279,9 +278,8 @@ class Turn(msgspec.Struct, eq=False):
         return self._cause or self._come_from()
 
     def _come_from(self) -> Cause:
-        mail = self.mail
+        mail, now_ns = self.mail, self._runtime.now_ns  # a method by its look would be looked for as one
         number, before = mail.number, mail.cause
-        now_ns = self._runtime.now_ns  # found first: what is called as a method is looked for as one
         self._cause = cause = Cause(self.cell.name, now_ns(), number, before.root or number, before.trace)
         return cause
 

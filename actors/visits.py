@@ -15,6 +15,9 @@ coroutine costs 0.2; `benchmarks/run.py` has what comes of it):
 - 0.3  The head moves, and the books are kept.
 - The rest is the handler's own, and a share of the commit: mail that was handled before it is never written.
 
+`Visits.run` takes one mailbox after the other from the schedule, and gives the lead back when there is
+something else to do. Where one message makes the next, each visit has one turn.
+
 So there are two ways. The *short* one is for what nearly all messages are: told, live, for an actor that
 is awake and well. All others take the *long* one, `Beginnings.begin` and `Verdicts.returned`, which say
 what is wrong; the short way gives up before it has changed anything. Both run in simulations.
@@ -99,7 +102,7 @@ class Visits:
         """How long the slice has lasted."""
         return self._tick() - self._ends_at + SLICE_S
 
-    # One function, since a call costs a fiftieth of a turn, and so does a look into `self` for every name.
+    # One function, since a call costs a hundredth of a turn; names are looked up before the first visit.
     def run(self, worker: Worker, room: int) -> Suspended | None:  # noqa: C901, PLR0912
         """Visit one mailbox after the other, until a handler suspends or the leader has something to do.
 

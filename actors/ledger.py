@@ -82,8 +82,7 @@ class Ledger:
         self._writer = writer
         self._over: BaseException | None = None
         self._clock = clock
-        self._sealed_at = 0.0
-        self._pace = Pace()
+        self._pace, self._sealed_at = Pace(), 0.0
         self._on_durable, self._on_trouble = on_durable, on_trouble
         self._probe = probe
         self.most_bytes = min(MAX_BYTES_AHEAD, most_bytes)
@@ -166,11 +165,12 @@ class Ledger:
 
     def room(self) -> int:
         """Turns that may still begin before the disk catches up."""
-        return MAX_TURNS_AHEAD - self.turns_ahead if self.open.bytes < self.bytes_left() else 0
-
-    def bytes_left(self) -> int:
-        """Bytes of the open batch at which no turn begins before the disk catches up."""
-        return self.most_bytes - (self.flight.bytes if self.flight else 0)
+        batch, flight = self.open, self.flight
+        turns, size = batch.turns, batch.bytes
+        if flight is not None:
+            turns += flight.turns
+            size += flight.bytes
+        return MAX_TURNS_AHEAD - turns if size < self.most_bytes else 0
 
     # Waiting.
 

@@ -152,7 +152,8 @@ class Fair:
     def _weigh(self) -> Cell | None:
         """Say who is next where not all are alike; what was spent while they were counts for nothing."""
         self._account()
-        self._pass_over()
+        if self._left:
+            self._pass_over()
         if self.urgent:
             self._last = self._urgent
         elif self._full and (self._favours or not self._ready):

@@ -80,7 +80,8 @@ class Visits:
         """Something is asked at every turn that production does not ask."""
         self._reread = runtime.endings.reread
         self._now = self._ends_at = 0.0
-        self._left = 0
+        self.left = 0
+        """Turns that the slice may still have."""
         self._suspects = runtime.blame.suspected
         self._next = runtime.blame.next if self._suspects else runtime.schedule.next
         self.slice_over = False
@@ -94,7 +95,7 @@ class Visits:
         """Other tasks had their chance."""
         self._now = self._clock()
         self._ends_at = self._tick() + SLICE_S
-        self._left = SLICE_TURNS
+        self.left = SLICE_TURNS
         self.slice_over = False
 
     @property
@@ -110,13 +111,13 @@ class Visits:
 
         Args:
             worker: that leads.
-            room: turns that may begin before the disk catches up.
+            room: turns that may begin before the disk has to catch up; no more than are `left`.
         """
         ledger, schedule, beginnings, stepper = self._ledger, self._schedule, self.beginnings, worker.stepper
         next_cell, begin, end, tick, batch = self._next, self._begin, self._end, self._tick, ledger.open
         words, workers, suspects = self._words, self._runtime.workers, self._suspects
-        before = room = min(room, self._left)
-        cell, over, stop, most = None, False, False, ledger.bytes_left()
+        most = ledger.most_bytes - (ledger.flight.bytes if ledger.flight else 0)
+        before, cell, over, stop = room, None, False, False
         while room > 0 and (cell := next_cell()) is not None:
             if cell.phase is not READY:
                 continue
@@ -160,8 +161,8 @@ class Visits:
             stop = stop or suspects or workers.closing
             if stop or (self.loaded and batch.releases and not schedule.urgent):
                 break
-        self._left -= before - room
-        self.slice_over, self.last = over or self._left <= 0, cell
+        self.left -= before - room
+        self.slice_over, self.last = over or self.left <= 0, cell
         return None
 
     def _raised(self, worker: Worker, turn: Turn, spec: HandlerSpec, error: BaseException) -> None:

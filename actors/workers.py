@@ -123,7 +123,7 @@ class Workers:
         visits.begin_slice()
         while not self.finished:
             room = 0 if self.closing else ledger.room()
-            suspended = visits.run(worker, room)
+            suspended = visits.run(worker, room if room < visits.left else visits.left)  # noqa: FURB136
             if suspended is not None:
                 self.start()
                 await self._stay(worker, suspended, visits.held_s)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar, dataclass_tra
 import attrs
 import msgspec
 
-from .current import TURN
+from .current import turn_in_hand
 from .declared import TRANSIENT, ActorType as ActorType
 from .declaring import declare
 from .errors import DefinitionError, NotInTurn
@@ -100,7 +100,7 @@ class Actor:
         Raises:
             NotInTurn: no turn of this actor is running.
         """
-        turn = TURN.get()
+        turn = turn_in_hand()
         if turn is None:
             raise NotInTurn(
                 f"{type(self).__name__}.turn: no turn is running here. It exists only while a node handles "

@@ -62,7 +62,9 @@ class Cell:
         "known",
         "last",
         "last_end",
+        "left",
         "life",
+        "line",
         "loaded",
         "lsn",
         "mail",
@@ -84,6 +86,15 @@ class Cell:
         "weight",
         "worker",
     )
+
+    worker: Worker | None
+    """The worker that owns the suspended turn."""
+    line: deque[Cell] | None
+    """Where it stands in the schedule."""
+    left: int
+    """How many places it has left behind there."""
+    weight: int
+    """Bytes of mail in memory, about; see `window`."""
 
     def __init__(self, box: int, record: Box) -> None:
         self.box = box
@@ -130,12 +141,11 @@ class Cell:
         """The batch that holds the last turn."""
         self.touched = 0
         """The last batch that writes anything of this cell."""
-        self.attempts_lsn = self.weight = 0  # `weight`: bytes of mail in memory, about; see `window`
+        self.attempts_lsn = self.weight = self.left = 0
         self.phase = Phase.IDLE
         self.ref: ActorRef[Any] | None = None
         """Its actor's, once somebody who heard from it asked who that was."""
-        self.worker: Worker | None = None
-        """The worker that owns the suspended turn."""
+        self.worker = self.line = None
         self.used_at = 0.0
 
     @property

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 TRANSIENT = "callboard.transient"
 """Metadata key of fields that are rebuilt, never saved."""
+_set = object.__setattr__
 
 
 class ActorType:
@@ -24,7 +25,8 @@ class ActorType:
 
     __slots__ = (
         *("_make_transients", "abstract", "attributes", "cls", "handlers", "has_started", "has_stopped"),
-        *("keeps_values", "name", "number", "read", "read_checked", "speculation", "specs", "state", "where"),
+        *("ahead", "keeps_values", "name", "number", "read", "read_checked", "small", "speculation", "specs"),
+        *("state", "where"),
     )
 
     def __init__(
@@ -55,6 +57,8 @@ class ActorType:
         """The same, to ask whether one is among them."""
         self.speculation = speculation
         """Whether its turns may begin on mail that is not yet durable (G6)."""
+        self.ahead = self.specs if speculation else frozenset[HandlerSpec]()
+        """Handlers whose turns may, if none of them suspends."""
         self.abstract = any(spec.abstract for spec in handlers.values())
         """A protocol for others to implement: it has abstract handlers, and no mailbox of its own."""
         self.has_started = has_started
@@ -66,6 +70,8 @@ class ActorType:
         """All declared attributes, transient ones included."""
         self.read = reader(state.names)
         """The declared fields of an actor as a tuple."""
+        self.small = False
+        """Whether they are, and never have many bytes."""
         self.keeps_values = False
         """Whether they are immutable, so that bytes may be made of them later; only if it is complete."""
         self.read_checked = self.read
@@ -79,10 +85,11 @@ class ActorType:
         converters ran when it was first made. Transient fields are made by their factories.
         """
         actor = self.cls.__new__(self.cls)
-        fields = actor.__dict__
-        fields.update(zip(self.state.names, values, strict=True))
+        # Not by its `__dict__`, which would be made then: fields are found much faster while there is none.
+        for name, value in zip(self.state.names, values, strict=True):
+            _set(actor, name, value)
         for name, make in self._make_transients:
-            fields[name] = make(actor)
+            _set(actor, name, make(actor))
         return actor
 
     def complete(self) -> None:
@@ -95,6 +102,7 @@ class ActorType:
         state.complete()
         self.read_checked = compile_read(state.names, state.kinds, state.check)
         self.keeps_values = state.live and state.most is not None
+        self.small = self.keeps_values and state.small
         for spec in self.handlers.values():
             spec.complete()
 

@@ -275,7 +275,7 @@ class Endings:
         if cell.mail[0].flags & Flag.CHUNKED:
             self._ledger.bodies.drop(cell.mail[0].envelope)
         self._done(cell)
-        self._ledger.counters.handled += 1
+        self._ledger.open.handled += 1
         cell.handled += 1
 
     def _done(self, cell: Cell) -> None:

@@ -72,7 +72,7 @@ class Ledger:
         most_bytes: int = MAX_BYTES_AHEAD,
     ) -> None:
         self.store = store
-        self.counters = counters
+        self._counters = counters
         self.now_ns = now_ns
         self.durable = 0
         self.open = Batch(1)
@@ -84,10 +84,8 @@ class Ledger:
         self._writer = writer
         self._over: BaseException | None = None
         self._clock = clock
-        self._sealed_at = 0.0
-        self._pace = Pace()
-        self._on_durable = on_durable
-        self._on_trouble = on_trouble
+        self._pace, self._sealed_at = Pace(), 0.0
+        self._on_durable, self._on_trouble = on_durable, on_trouble
         self._probe = probe
         self.most_bytes = min(MAX_BYTES_AHEAD, most_bytes)
         """Bytes that may run ahead of the disk."""
@@ -103,6 +101,11 @@ class Ledger:
         """A message number that was never used before in this store."""
         self.number += 1
         return self.number
+
+    @property
+    def counters(self) -> Counters:
+        """What became of every message until now."""
+        return self.open.counted(self._counters)
 
     @property
     def lsn(self) -> int:

@@ -17,7 +17,7 @@ from ..mailbox.records import Mark, Outcome
 from .addresses import split
 from .answers import raise_outcome
 from .cell import condition
-from .current import TURN
+from .current import turn_in_hand
 from .durations import Seconds, limited
 from .errors import AskInTurn, AskTimeout, InTurn, NodeClosed, NoSuchActor, Overloaded
 from .mail import Cause, size_of
@@ -128,7 +128,7 @@ class Outside:
         Raises:
             InTurn: a turn of this node is running.
         """
-        turn = TURN.get()
+        turn = turn_in_hand()
         if turn is not None and turn.post is self:
             raise InTurn(f"node.{verb}() inside a turn would not be part of it: {instead}")
 
@@ -184,7 +184,7 @@ class Outside:
         id: str | None = None,
     ) -> R:
         """Send a message and wait for its reply (G12)."""
-        turn = TURN.get()
+        turn = turn_in_hand()
         if turn is not None and turn.post is self:
             turn.check_open()
             raise AskInTurn(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
-from .current import TURN
+from .current import turn_in_hand
 from .durations import Seconds
 from .errors import NotBound
 
@@ -99,7 +99,7 @@ class ActorRef(Generic[A_co]):
             IdReused: the id was used with other content.
             NodeClosed: the node was closed.
         """
-        turn = TURN.get()
+        turn = turn_in_hand()
         post = self._post
         if turn is not None and (post is None or post is turn.post):
             if key is None and id is None and not delay and not self.node:
@@ -135,7 +135,7 @@ class ActorRef(Generic[A_co]):
             NoSuchActor: no actor lives at this address.
             AskInTurn: called inside a turn; use `self.turn.request`.
         """
-        turn = TURN.get()
+        turn = turn_in_hand()
         post = self._post
         if turn is not None:
             post = post or turn.post

@@ -5,7 +5,7 @@ The runtime asks this one object and nobody else, so that a test can draw the or
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import deque
 from typing import TYPE_CHECKING, Protocol
 
 from ..mailbox.envelope import Flag
@@ -73,12 +73,16 @@ class Fair:
 
     def __init__(self, quantum: int = 256) -> None:
         self.quantum = quantum
-        # Each cell stands in one of them, once. Ordered, since a plain dict is slow to give its first key.
-        self._ready = OrderedDict["Cell", None]()
-        self._full = OrderedDict["Cell", None]()
-        self._urgent = OrderedDict["Cell", None]()
+        # Each cell has a place in one of these lines, its `line`, once.
+        self._ready = deque["Cell"]()
+        self._full = deque["Cell"]()
+        self._urgent = deque["Cell"]()
+        self._left = 0
+        """Places among the ready ones whose cells went to another line; `Cell.left` says how many of whom."""
         self._last = self._ready
         """Where the last cell came from."""
+        self._alike = True
+        """Nobody comes before anybody: there are ready ones only, and nobody is ahead."""
         self.spent = 0
         self._drained: Cell | None = None
         """A mailbox that was full at its last visit, and stays so until it is empty."""
@@ -90,50 +94,69 @@ class Fair:
         self._hastens = True
 
     def add(self, cell: Cell) -> None:
-        """Put a cell at the back."""
+        """Put a cell at the back; one that stands in line keeps its place, or moves up."""
         mail = cell.mail
         if len(mail) >= self.quantum or (cell is self._drained and mail):
-            self._full[cell] = None
+            line = self._full
         elif mail and mail[0].flags & ASKED:
-            self._urgent[cell] = None
+            line = self._urgent
         else:
-            self._ready[cell] = None
+            line = self._ready
+        if cell.line is None:
+            cell.line = line
+            line.append(cell)
+            if line is not self._ready:
+                self._alike = False
+        elif line is not self._ready:
+            self._move(cell, line)
 
     def filled(self, cell: Cell) -> None:
         """Put it among the full ones."""
-        if cell in self._ready:
-            del self._ready[cell]
-            self._full[cell] = None
+        self._move(cell, self._full)
 
     def hasten(self, cell: Cell) -> None:
         """Put it among the urgent ones, unless it is a flood itself."""
-        if cell in self._ready:
-            del self._ready[cell]
-            self._urgent[cell] = None
+        self._move(cell, self._urgent)
+
+    def _move(self, cell: Cell, line: deque[Cell]) -> None:
+        """Have one of the ready ones stand in another line: its place is left, and passed over later."""
+        if cell.line is self._ready:
+            cell.left += 1
+            self._left += 1
+            self._alike = False
+            cell.line = line
+            line.append(cell)
 
     @property
     def urgent(self) -> bool:
         """Whether one of them is ready, and has its turn before all others."""
-        return bool(self._urgent) and (self._hastens or not (self._ready or self._full))
+        return bool(self._urgent) and (self._hastens or len(self) == len(self._urgent))
 
     def next(self) -> Cell | None:
         """Take the cell at the front."""
-        if self._urgent or self._full or self._ahead or self._ahead_in_haste or self._last is not self._ready:
+        if not self._alike:
             return self._weigh()
-        if self._ready:
-            return self._ready.popitem(last=False)[0]
-        self._give_back()
-        return None
+        if not self._ready:
+            return None
+        cell = self._ready.popleft()
+        cell.line = None
+        return cell
 
-    def _give_back(self) -> None:
-        """Give back the memory of many that were ready: a dict that was emptied one by one keeps it."""
-        for cells in (self._ready, self._full, self._urgent):
-            cells.clear()
-        self._drained = None
+    def _pass_over(self) -> None:
+        """Have a place at the front of the ready ones that was not left, if there is one.
+
+        A cell that was here before and is here again has left the earlier ones of its places.
+        """
+        ready = self._ready
+        while ready and ready[0].left:
+            ready.popleft().left -= 1
+            self._left -= 1
 
     def _weigh(self) -> Cell | None:
         """Say who is next where not all are alike; what was spent while they were counts for nothing."""
         self._account()
+        if self._left:
+            self._pass_over()
         if self.urgent:
             self._last = self._urgent
         elif self._full and (self._favours or not self._ready):
@@ -141,11 +164,19 @@ class Fair:
         elif self._ready:
             self._last = self._ready
         else:
-            self._give_back()
+            self._drained = None
+            self._note_alike()
             return None
-        cell = self._last.popitem(last=False)[0]
+        cell = self._last.popleft()
+        cell.line = None
         self._drained = cell if self._last is self._full else None
+        self._note_alike()
         return cell
+
+    def _note_alike(self) -> None:
+        """See whether there is anything left to weigh."""
+        others = self._urgent or self._full or self._left or self._ahead or self._ahead_in_haste
+        self._alike = not others and self._last is self._ready
 
     def _account(self) -> None:
         """Add what the last cell did to who is ahead of whom."""
@@ -164,4 +195,4 @@ class Fair:
             self._hastens = self._hastens or not self._ahead_in_haste
 
     def __len__(self) -> int:
-        return len(self._ready) + len(self._full) + len(self._urgent)
+        return len(self._ready) - self._left + len(self._full) + len(self._urgent)

@@ -9,7 +9,7 @@ from ..mailbox.envelope import INLINE, MAX_BODY
 from ..mailbox.errors import Undecodable
 from .burying import bury
 from .cell import WINDOW, Cell, Phase
-from .current import TURN
+from .current import turn_in_hand
 from .durations import Seconds, in_seconds
 from .errors import MessageTooLarge
 from .handler import Factory
@@ -41,7 +41,6 @@ class Sending:
         self._schedule = runtime.schedule
         self._quantum = runtime.schedule.quantum
         self._probe = runtime.probe
-        self._counters = runtime.ledger.counters
 
     def make_mail(
         self,
@@ -60,7 +59,7 @@ class Sending:
             body = self._ledger.bodies.laid.pop(id(message), None)
             size = len(message.body()) if body is None else body.length
             check_size(message, size)
-            look_soon(TURN.get())
+            look_soon(turn_in_hand())
         mail = Mail(self._ledger.next_number(), message, cause, flags, extra, size=size)
         if body is not None:
             self._ledger.bodies.attach(mail, body)
@@ -77,14 +76,14 @@ class Sending:
         if cell is not None and message.__class__ is Message:
             kind, spec = cell.kind, message.spec
             if kind is not None and spec in kind.specs:
-                shape, held = spec.shape, message.held
+                shape, held, ledger = spec.shape, message.held, self._ledger
                 most = shape.most
-                if most is None or isinstance(held, bytes):
-                    size = size_of(message)
-                else:
+                if most is not None and isinstance(held, tuple):
                     size = shape.fixed or most(held)
+                else:
+                    size = size_of(message)
                 if size <= INLINE:
-                    self._ledger.number = number = self._ledger.number + 1
+                    ledger.number = number = ledger.number + 1
                     return cell, Mail(number, message, cause, 0, None, None, None, 0, size)
         return self.target(ref, message), self.make_mail(message, cause)
 
@@ -140,17 +139,20 @@ class Sending:
 
         return apply
 
-    def apply(self, effects: list[Effect], *, counted: bool = False) -> None:
-        """Do what a turn staged, in order, with the open batch; `counted` messages were accepted before."""
+    def apply(self, effects: list[Effect]) -> None:
+        """Do what a turn staged, in order, with the open batch."""
         ledger, sent = self._ledger, 0
         batch = ledger.open
         lsn = batch.lsn
+        effect: Any
+        cell: Any
+        mail: Mail
         for effect in effects:
-            if callable(effect):
+            if effect.__class__ is not tuple:  # it takes longer to see that something cannot be called
                 effect()
                 continue
             cell, mail = effect
-            if isinstance(cell, str):
+            if cell.__class__ is str:
                 cell = self._cells.get(cell)
             phase = cell.phase
             if phase is GONE:
@@ -175,8 +177,7 @@ class Sending:
                 self._schedule.add(cell)
             elif waiting == self._quantum and phase is READY:
                 self._schedule.filled(cell)
-        if not counted:
-            self._counters.accepted += sent
+        batch.accepted += sent
 
     def deliver_to(self, where: Where, mail: Mail) -> None:
         """Put a message into a mailbox, which is made if there is none, with the open batch."""
@@ -184,7 +185,8 @@ class Sending:
 
     def deliver(self, name: str, mail: Mail) -> None:
         """Put a message that was counted before, as a timer's when it was set, into a mailbox."""
-        self.apply([(name, mail)], counted=True)
+        self.apply([(name, mail)])
+        self._ledger.counters.accepted -= 1
 
     def bury_bytes(self, raw: bytes, box: str, text: str) -> None:
         """Write bytes that no mailbox can take as a dead letter."""

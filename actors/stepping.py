@@ -25,10 +25,14 @@ from typing import TYPE_CHECKING, Any, Final, cast
 import trio
 import trio.lowlevel
 
-from .current import TURN
+from .current import take_in_hand
 
 if TYPE_CHECKING:
+    from .handler import HandlerSpec
     from .turn import Turn
+
+    Begun = tuple[Turn, HandlerSpec, Coroutine[Any, Any, Any]]
+    """A turn, its handler, and what that is about to do."""
 
 RETURNED: Final = object()
 """Instead of a trap: the handler is through."""
@@ -39,11 +43,7 @@ LEAKED: Final = object()
 class Stepper:
     """Steps handlers that have not suspended, one after the other."""
 
-    __slots__ = ("_check", "coroutine", "result", "step", "turn")
-
-    turn: Turn
-    coroutine: Coroutine[Any, Any, Any]
-    """What to step, set before each step."""
+    __slots__ = ("_check", "result", "step")
 
     def __init__(self, check: LeakCheck) -> None:
         self._check = check
@@ -53,13 +53,14 @@ class Stepper:
     def renew(self) -> None:
         """Forget the handler that raised, which took the generator with it."""
         generator: Any = step_all(self, self._check)
-        self.step: Callable[[None], Any] = generator.send
+        self.step: Callable[[Begun], Any] = generator.send
         """Run a handler up to its first trap, in the turn's own context, or RETURNED, or LEAKED."""
-        self.step(None)
+        next(generator)
 
     def let_go(self) -> None:
         """Hold on to no turn, while there is none."""
-        self.turn = self.coroutine = self.result = cast(Any, None)
+        self.result: Any = None
+        """What the last one returned."""
 
     def retire(self) -> None:
         """Let go of the generator, too, which holds on to this: no work for the garbage collector."""
@@ -74,9 +75,10 @@ def step_all(stepper: Stepper, check: LeakCheck) -> Generator[Any, Any, None]:
     task, status = check.task, check.status
     end = RETURNED
     while True:
-        yield end
-        TURN.set(stepper.turn)
-        stepper.result = yield from stepper.coroutine
+        turn, _, coroutine = yield end
+        take_in_hand(turn)
+        stepper.result = yield from coroutine
+        turn = coroutine = None  # nothing is held on to
         leaked = task._cancel_status is not status or task._child_nurseries  # noqa: SLF001
         end = LEAKED if leaked else RETURNED
 

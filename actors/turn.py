@@ -58,6 +58,7 @@ class Turn(msgspec.Struct, eq=False):
     laid: tuple[int, ...] = ()  # bodies on disk whose messages it will send; see `spool`
     claimed: dict[tuple[str, str], Message[Any, Any]] | None = None
     """Ids this turn has given, by receiver and id."""
+    special: bool = False  # it has given an id, or is the last of its actor: its end takes the long way
     over: bool = False
     starting: bool = False
     stopping: bool = False
@@ -195,7 +196,7 @@ class Turn(msgspec.Struct, eq=False):
     def stop(self) -> None:
         """End this actor's life with this turn's commit: its state goes, its mail waits `park`."""
         self.check_open()
-        self.stopping = True
+        self.special = self.stopping = True
 
     def watch(self, ref: ActorRef[Any], *, then: Callable[[Terminated], Message[Any, Any]]) -> None:
         """Hear of the end of another actor's life, exactly once, also if either side restarts.
@@ -262,7 +263,7 @@ class Turn(msgspec.Struct, eq=False):
         runtime.sending.target(ref, message)
         staged = runtime.sending.staged_tell(ref.name, message, self.cause, delay=delay, key=key, id=id)
         if id is not None:
-            self.claimed = self.claimed or {}
+            self.special, self.claimed = True, self.claimed or {}
             claimed = self.claimed.setdefault((ref.name, id), message)
             if claimed is not message:
                 check_same(id, ref.name, claimed == message, message)
@@ -277,10 +278,9 @@ class Turn(msgspec.Struct, eq=False):
         return self._cause or self._come_from()
 
     def _come_from(self) -> Cause:
-        mail = self.mail
+        mail, now_ns = self.mail, self._runtime.now_ns  # a method by its look would be looked for as one
         number, before = mail.number, mail.cause
-        now_ns, name = self._runtime.now_ns(), self.cell.name
-        self._cause = cause = Cause(name, now_ns, number, before.root or number, before.trace)
+        self._cause = cause = Cause(self.cell.name, now_ns(), number, before.root or number, before.trace)
         return cause
 
     def __repr__(self) -> str:

@@ -42,15 +42,12 @@ class Workers:
         self._schedule = runtime.schedule
         self._blame = blame = runtime.blame
         self._suspects = blame.suspected
-        self._next = blame.next if self._suspects else self._schedule.next
         self._words = blame.words
         self._verdicts = self._ample = Verdicts(runtime)
         self._thrifty = Thrifty(runtime)
         self._nursery = nursery
         self._parked: trio.lowlevel.Task | None = None
         self._visits = Visits(runtime, self._verdicts)
-        self._loaded = False
-        """A slice has ended with work left, since there was none: an answer does not wait for the next."""
         self._tick = runtime.tick
         self.on_work: Callable[[], None] | None = None
         """Called when work begins, while somebody sleeps as long as there is none (`cluster/watchdog.py`)."""
@@ -122,12 +119,16 @@ class Workers:
                 worker.stepper.retire()
 
     async def _lead(self, worker: Worker) -> None:
-        ledger, schedule, next_cell, tick = self._ledger, self._schedule, self._next, self._tick
-        visits, suspects = self._visits, self._suspects
+        ledger, schedule, visits = self._ledger, self._schedule, self._visits
         visits.begin_slice()
         while not self.finished:
             room = 0 if self.closing else ledger.room()
-            cell = next_cell() if room > 0 else None
+            suspended = visits.run(worker, room if room < visits.left else visits.left)  # noqa: FURB136
+            if suspended is not None:
+                self.start()
+                await self._stay(worker, suspended, visits.held_s)
+                return
+            cell = visits.last
             if cell is None:
                 if ledger.commit():
                     await self._give_way(HEARD)
@@ -136,22 +137,17 @@ class Workers:
                     await self._park()
                     visits.begin_slice()
                 continue
-            suspended = visits.visit(worker, cell, room)
-            if suspended is not None:
-                self.start()
-                await self._stay(worker, suspended, visits.held_s)
-                return
-            if suspects and self._blame.lone is cell:
+            if self._suspects and self._blame.lone is cell:
                 self._blame.over(cell)
             if worker.leaked:
                 self.start()
                 await worker.check.repair()
                 return
             over, committed = visits.slice_over, False
-            self._loaded = self._loaded or over
-            if over or (self._loaded and ledger.open.releases and not schedule.urgent):
+            visits.loaded = visits.loaded or over
+            if over or (visits.loaded and ledger.open.releases and not schedule.urgent):
                 # With nobody ready it is committed anyway, once others had their chance to say something.
-                committed = len(schedule) > 0 and ledger.commit_if_old(tick(), early=not over)
+                committed = len(schedule) > 0 and ledger.commit_if_old(self._tick(), early=not over)
             if over or committed:
                 await self._give_way(HEARD if committed else rounds(visits.held_s))
 
@@ -162,7 +158,7 @@ class Workers:
         self._visits.begin_slice()
 
     async def _park(self) -> None:
-        self._loaded = False
+        self._visits.loaded = False
         self._runtime.note_idle()
         self._parked = trio.lowlevel.current_task()
 

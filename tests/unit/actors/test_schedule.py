@@ -29,6 +29,8 @@ class Box:
         self.mail = deque([PLAIN] * waiting)
         if asked:
             self.mail.appendleft(Letter(ASKED))
+        self.line: Any = None
+        self.left = 0
 
 
 def add(schedule: Fair, box: Box) -> None:
@@ -182,3 +184,30 @@ def test_a_mailbox_stands_in_line_once() -> None:
     assert len(schedule) == 1
     assert visit(schedule) == "a"
     assert schedule.next() is None
+
+
+@given(st.lists(st.tuples(st.sampled_from(["add", "filled", "hasten", "next"]), st.integers(0, 3))))
+def test_whoever_changes_lines_stands_nowhere_else(steps: list[tuple[str, int]]) -> None:
+    schedule, boxes = Fair(QUANTUM), [Box(str(number), 1) for number in range(4)]
+    ready, others = list[Box](), list[Box]()
+    for step, number in steps:
+        box = boxes[number]
+        if step == "add" and box not in ready + others:
+            add(schedule, box)
+            ready.append(box)
+        elif step in ("filled", "hasten"):
+            getattr(schedule, step)(cast(Cell, box))
+            if box in ready:
+                ready.remove(box)
+                others.append(box)
+        elif step == "next":
+            found = cast(Any, schedule.next())
+            schedule.spent = 0  # so nobody comes to owe anything
+            assert (found is None) == (not ready + others)
+            if found in others:
+                others.remove(found)
+                found.mail.clear()  # or it would stay where it was until it is empty
+            elif found is not None:
+                assert not others
+                assert found is ready.pop(0)
+        assert len(schedule) == len(ready + others)

@@ -47,8 +47,6 @@ MAX_BYTES_AHEAD = 16 * 1024 * 1024
 
 UNAWAITED_S = 0.03
 """The longest time between commits that nobody waits for."""
-TOLD_S = 0.02
-"""The same, if all who wait have only told something: what is handled meanwhile is never written."""
 GOOD_TURNS = MAX_TURNS_AHEAD * 3 // 4
 """Turns of such a batch after which it is committed at a good moment."""
 
@@ -228,8 +226,7 @@ class Ledger:
             return (good or now - self._sealed_at >= UNAWAITED_S) and self.commit()
         if not self._pace.is_free(now, batch.bytes):
             return False
-        patience_s = self._pace.patience_s if batch.releases else TOLD_S
-        if now - self._sealed_at < patience_s and not batch.writes_few():
+        if now - self._sealed_at < self._pace.patience_s(batch.releases) and not batch.writes_few():
             return False
         if not self.commit():
             return False

@@ -14,6 +14,8 @@ that blocks delays others for as long as it blocks, and not once more for each o
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ..mailbox.writer import FIXED
 
 SHARE = 4
@@ -22,6 +24,8 @@ MIN_COST_S = 0.001
 """The least that one is paid back with."""
 SAVED_S = 0.01
 """The most that may be owed."""
+TOLD_S = 0.02
+"""The longest wait of callers who have only told something: what is handled meanwhile is never written."""
 SLICE_S = 0.001
 """How long one task may hold the loop, the leader with its turns among them."""
 ROUNDS = 4
@@ -43,10 +47,13 @@ class Pace:
         """Note what any commit took, and how many bytes it had."""
         self._took_s, self._size = took_s, size
 
-    @property
-    def patience_s(self) -> float:
-        """How long a batch that would write many messages waits after the one before it."""
-        return _cost(self._took_s)
+    def patience_s(self, releases: Sequence[object]) -> float:
+        """How long a batch that would write many messages waits after the one before it.
+
+        Args:
+            releases: who waits for more than that what they have told is on disk.
+        """
+        return _cost(self._took_s) if releases else TOLD_S
 
     def is_free(self, now: float, size: int) -> bool:
         """Whether one of so many bytes may be made."""

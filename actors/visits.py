@@ -171,8 +171,8 @@ class Visits:
     def _not_begun(self, worker: Worker, cell: Cell, mail: Mail, turns: int) -> int:
         """A message was disposed of, waits, or had a piece of its body read; how many turns are left now."""
         worker.leaked = worker.check.leaked()  # what builds an actor is a user's code, too
-        is_there = cell.mail and cell.mail[0] is mail
-        return 0 if is_there else turns
+        is_being_read = cell.phase is RUNNING and cell.mail and cell.mail[0] is mail
+        return 0 if is_being_read else turns
 
     def _raised(self, worker: Worker, turn: Turn, spec: HandlerSpec, error: BaseException) -> None:
         """A handler raised; the stepper's generator went with it."""

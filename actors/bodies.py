@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from .mail import Mail
 
 
-PIECE = 128
-"""Chunks that one batch brings, or takes away, of a body that has more and can wait: 510 KiB."""
+PIECE = 256
+"""Chunks that one batch brings, or takes away, of a body that has more and can wait: 1,020 KiB."""
 
 
 class Bodies:

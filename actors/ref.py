@@ -83,7 +83,7 @@ class ActorRef(Generic[A_co]):
         """Send a message; it is durable when this returns outside a turn (G1).
 
         Inside a turn the send is part of the turn: it happens with the turn's commit and
-        this returns at once, or, if the body is large (above 510 KiB), when that is on disk.
+        this returns at once, or, if the body is large (above 1,020 KiB), when that is on disk.
 
         Args:
             message: made by a handler of the actor's class, as `Account.deposit(30)`.

@@ -39,7 +39,7 @@ class Beginnings:
         self._endings = runtime.endings
         self._probe = runtime.probe
         self._words = runtime.blame.words
-        self._fetching = Fetching(runtime.ledger.bodies)
+        self.fetching = Fetching(runtime.ledger.bodies, runtime.schedule)
         self._lineages: dict[ActorType, frozenset[str]] = {}
         """Declared names of a type and of those it is derived from."""
         self.waiting: list[tuple[int, Cell]] = []
@@ -134,7 +134,7 @@ class Beginnings:
             assert mail.envelope is not None
             body = mail.envelope.body
             if mail.flags & Flag.CHUNKED:
-                found = self._fetching.body(cell, mail.envelope)
+                found = self.fetching.body(cell, mail.envelope)
                 if found is None:
                     self._words[NUMBER] = 0
                     return None

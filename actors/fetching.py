@@ -2,11 +2,12 @@
 
 Reading 16 MiB at once would hold up the loop, and so the neighbours. Only one body is fetched at a time, so
 that a thousand mailboxes which all begin with such messages do not have all of them in memory: the
-others stay where they are in the schedule, and are asked again when their time comes.
+others stand aside, and one of them is called when it has been read, or is not waited for any more.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -18,13 +19,17 @@ from .cell import Cell, Phase
 if TYPE_CHECKING:
     from ..mailbox.envelope import Envelope
     from .bodies import Bodies
+    from .schedule import Schedule
 
 
 class Fetching:
     """The body on its way from the disk, and whose turn it is for."""
 
-    def __init__(self, bodies: Bodies) -> None:
+    def __init__(self, bodies: Bodies, schedule: Schedule) -> None:
         self._bodies = bodies
+        self._schedule = schedule
+        self._aside = deque[Cell]()
+        """Those who come later: visited in vain for each piece, they would cost their number squared."""
         self._cell: Cell | None = None
         self._envelope: Envelope | None = None
         self._steps: Iterator[bytes | None] = iter(())
@@ -40,6 +45,8 @@ class Fetching:
             return self._bodies.read(envelope)
         if envelope is not self._envelope:
             if self._is_awaited():
+                cell.phase = Phase.WAITING
+                self._aside.append(cell)
                 return None
             self._cell, self._envelope, self._steps = cell, envelope, self._bodies.steps(body)
         try:
@@ -54,6 +61,17 @@ class Fetching:
     def _forget(self) -> None:
         self._cell = self._envelope = None
         self._steps = iter(())
+        self.call_next()
+
+    def call_next(self) -> bool:
+        """Have the next one visited, unless the one before is still to be; whether somebody was."""
+        while self._aside and not self._is_awaited():
+            cell = self._aside.popleft()
+            if cell.phase is Phase.WAITING:
+                cell.phase = Phase.READY
+                self._schedule.add(cell)
+                return True
+        return False
 
     def _is_awaited(self) -> bool:
         """Whether another cell, which will be visited, begins with the message whose body is on its way."""

@@ -99,6 +99,9 @@ class Spool:
         if mail.message is None or mail.size <= AT_ONCE:
             return
         place = await self._write(mail.message.body())
+        if turn.over:  # a task of the handler has outlived it: the message went as it is, or never
+            bodies.forsake(place.number)
+            return
         bodies.attach(mail, place)
         turn.laid += (place.number,)
 

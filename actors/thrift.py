@@ -37,7 +37,7 @@ class Thrifty(Verdicts):
 
     def _weigh_growth(self, turn: Turn, spec: HandlerSpec, result: Any) -> tuple[bytes, Any, bytes]:
         weighed = self._endings.weigh(turn, spec, result)
-        if growth(turn, weighed[0], weighed[2]) > 0:
+        if not turn.laid and growth(turn, weighed[0], weighed[2]) > 0:  # else most of it is there already
             raise NoRoom
         return weighed
 

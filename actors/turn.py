@@ -263,7 +263,7 @@ class Turn(msgspec.Struct, eq=False):
         runtime.sending.target(ref, message)
         staged = runtime.sending.staged_tell(ref.name, message, self.cause, delay=delay, key=key, id=id)
         if id is not None:
-            self.special, self.claimed = True, self.claimed or {}
+            self.special, self.claimed, self.look_at = True, self.claimed or {}, 1  # not 0: none is laid
             claimed = self.claimed.setdefault((ref.name, id), message)
             if claimed is not message:
                 check_same(id, ref.name, claimed == message, message)

@@ -130,7 +130,7 @@ class Workers:
                 return
             cell = visits.last
             if cell is None:
-                if ledger.commit():
+                if visits.beginnings.fetching.call_next() or ledger.commit():
                     await self._give_way(HEARD)
                 else:
                     worker.stepper.let_go()
@@ -159,6 +159,7 @@ class Workers:
 
     async def _park(self) -> None:
         self._visits.loaded = False
+        self._runtime.intake.reconsider()  # mailboxes may have left the schedule without a commit
         self._runtime.note_idle()
         self._parked = trio.lowlevel.current_task()
 

@@ -252,7 +252,7 @@ async def test_one_body_is_read_at_a_time_and_whoever_is_paused_meanwhile_is_not
     store, names = Reads(), ["first", "second", "third"]
     async with open_node(store, types=[Shelf]) as node:
         refs = await fill(node, names)
-        runtime, fetching = node._runtime, node._runtime.workers._visits.beginnings._fetching
+        runtime, fetching = node._runtime, node._runtime.workers._visits.beginnings.fetching
         cells, begun, order = [runtime.cells.by_name[name] for name in names], list[Cell](), list[str]()
 
         def pause_the_first() -> None:

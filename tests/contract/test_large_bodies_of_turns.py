@@ -1,6 +1,8 @@
-"""Suspicions about large bodies, room and the line outside."""
+"""Large bodies that turns send, beside what happens to the turn, its tasks, the disk and the node meanwhile."""
 
 from __future__ import annotations
+
+from typing import Any, cast
 
 import attrs
 import pytest
@@ -22,7 +24,9 @@ pytestmark = pytest.mark.virtual
 NURSERY: list[trio.Nursery] = []
 
 
-class Stray(Actor, type_name="near.Stray"):
+class Stray(Actor, type_name="large.of.Stray"):
+    """Leaves a task behind that sends."""
+
     heard: list[int] = attrs.field(factory=list[int])
 
     @handler
@@ -46,8 +50,10 @@ class Stray(Actor, type_name="near.Stray"):
 
 
 @pytest.mark.parametrize("fails", [False, True])
-@pytest.mark.parametrize("steps", [3] * 6)
-async def test_a_task_that_outlives_its_turn_while_it_lays(steps: int, fails: bool) -> None:
+@pytest.mark.parametrize("_again", range(6))  # the order of tasks is drawn
+async def test_a_task_that_outlives_its_turn_while_it_sends_leaves_nothing_behind(
+    _again: int, fails: bool
+) -> None:
     store = MemoryStore()
     async with open_node(store, types=[Shelf, Stray]) as node, trio.open_nursery() as nursery:
         NURSERY[:] = [nursery]
@@ -59,7 +65,7 @@ async def test_a_task_that_outlives_its_turn_while_it_lays(steps: int, fails: bo
         await stray.tell(verb(shelf, 1))
         store.hold()
         await trio.testing.wait_all_tasks_blocked()
-        for _ in range(steps - 1):
+        for _ in range(2):
             store.release(hold=True)
             await trio.testing.wait_all_tasks_blocked()
         await trio.sleep(2)
@@ -78,7 +84,7 @@ async def test_a_task_that_outlives_its_turn_while_it_lays(steps: int, fails: bo
         assert heard == ([] if fails else [len(PIECES)])
 
 
-async def test_a_turn_that_lays_what_makes_room_tight_is_not_tried_for_ever() -> None:
+async def test_a_turn_whose_own_body_makes_room_tight_is_not_tried_for_ever() -> None:
     store, size, lsns = MemoryStore(), len(PIECES), list[int]()
     async with open_node(store, types=[Shelf], quota=4 * size) as node:
         runtime = node._runtime
@@ -100,7 +106,7 @@ async def test_a_turn_that_lays_what_makes_room_tight_is_not_tried_for_ever() ->
         assert not lsns, "300 commits for one turn, and no end"
 
 
-class New(Actor, type_name="near.Deployed"):
+class New(Actor, type_name="large.of.Deployed"):
     @handler
     async def fresh(self) -> None:
         pass
@@ -109,7 +115,7 @@ class New(Actor, type_name="near.Deployed"):
 async def test_the_line_outside_moves_when_mailboxes_leave_the_schedule_without_a_commit(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    class Old(Actor, type_name="near.Deployed"):
+    class Old(Actor, type_name="large.of.Deployed"):
         @handler
         async def gone(self) -> None:
             pass
@@ -125,20 +131,20 @@ async def test_the_line_outside_moves_when_mailboxes_leave_the_schedule_without_
             node._runtime.cells.by_name[f"a{i}"].paused = ""
             node._runtime.ledger.touch(node._runtime.cells.by_name[f"a{i}"])
         node._runtime.workers.closing = True
-    store = store.reopen() if hasattr(store, "reopen") else store
+    store = store.reopen()
     monkeypatch.setattr(intake, "MOST_READY", 3)
     async with open_node(store, types=[New, Shelf]) as node:
         cells = node._runtime.cells
-        ref = node.ref(New, "a0")
+        there: ActorRef[Any] = node.ref(cast(Any, New), "a0")
         # what a caller sees that comes while all of them are due
         for i in range(5):
             cells.find(f"a{i}")
         with trio.fail_after(30):
-            await ref.tell(New.fresh())
+            await there.tell(New.fresh())
 
 
 @pytest.mark.parametrize("count", [10, 40])
-async def test_visits_of_mailboxes_that_wait_for_each_others_bodies(count: int) -> None:
+async def test_mailboxes_that_wait_for_each_others_bodies_are_not_visited_in_vain(count: int) -> None:
     store = MemoryStore()
     async with open_node(store, types=[Shelf]) as node:
         refs = await fill(node, [f"s{i}" for i in range(count)])
@@ -156,7 +162,7 @@ async def test_visits_of_mailboxes_that_wait_for_each_others_bodies(count: int) 
         assert visits / count < 30
 
 
-class Twice(Actor, type_name="near.Twice"):
+class Twice(Actor, type_name="large.of.Twice"):
     @handler
     async def again(self, to: ActorRef[Shelf]) -> None:
         await to.tell(Shelf.put("i" * 100_000), id="x")
@@ -166,7 +172,7 @@ class Twice(Actor, type_name="near.Twice"):
             await to.tell(Shelf.put("i" * 100_000), id="x")
 
 
-async def test_an_id_given_twice_while_another_task_lays() -> None:
+async def test_an_id_given_twice_while_another_task_sends_leaves_nothing_behind() -> None:
     store = MemoryStore()
     async with open_node(store, types=[Shelf, Twice]) as node:
         shelf = await reader(node)
@@ -179,7 +185,7 @@ async def test_an_id_given_twice_while_another_task_lays() -> None:
         assert LOOSE.read(store) == {}
 
 
-class Slow(Actor, type_name="near.Slow"):
+class Slow(Actor, type_name="large.of.Slow"):
     @handler(timeout=3, retry=Retry(attempts=2))
     async def go(self, to: ActorRef[Shelf]) -> None:
         await to.tell(Shelf.put(PIECES))
@@ -189,7 +195,9 @@ class Slow(Actor, type_name="near.Slow"):
 @pytest.mark.parametrize("wait", [2.0, 40.0])
 @pytest.mark.parametrize("room", [1, 3, 4, 6])
 @pytest.mark.parametrize("what", ["nothing", "pause", "stop"])
-async def test_a_disk_that_is_full_while_a_turn_lays(room: int, wait: float, what: str) -> None:
+async def test_a_disk_that_is_full_while_a_turn_sends_loses_nothing_and_keeps_nothing(
+    room: int, wait: float, what: str
+) -> None:
     store = MemoryStore()
     async with open_node(store, types=[Shelf, Slow]) as node:
         shelf = await reader(node)
@@ -221,7 +229,7 @@ async def test_a_disk_that_is_full_while_a_turn_lays(room: int, wait: float, wha
 
 
 @pytest.mark.parametrize("after", range(8))
-async def test_a_node_that_closes_while_a_turn_lays(after: int) -> None:
+async def test_a_node_that_closes_while_a_turn_sends_goes_on_in_its_next_life(after: int) -> None:
     store = MemoryStore()
     async with open_node(store, types=[Shelf, Slow]) as node:
         shelf = await reader(node)
@@ -240,7 +248,9 @@ async def test_a_node_that_closes_while_a_turn_lays(after: int) -> None:
         sound(store)
 
 
-class Keyed(Actor, type_name="near.Keyed"):
+class Keyed(Actor, type_name="large.of.Keyed"):
+    """Reminds itself of a large text."""
+
     heard: list[int] = attrs.field(factory=list[int])
 
     @handler
@@ -261,7 +271,7 @@ class Keyed(Actor, type_name="near.Keyed"):
 
 
 @pytest.mark.parametrize("at", [2, 3, 5, 7, 9])
-async def test_a_timer_that_is_void_while_its_body_is_fetched(at: int) -> None:
+async def test_a_timer_that_is_void_while_its_body_is_read_leaves_nothing_behind(at: int) -> None:
     store = MemoryStore()
     async with open_node(store, types=[Shelf, Keyed]) as node:
         keyed = await node.spawn(Keyed(), name="keyed")

@@ -1,4 +1,4 @@
-"""Large bodies that turns send, beside what happens to the turn, its tasks, the disk and the node meanwhile."""
+"""Large bodies that turns send, beside what happens to turn, tasks, disk and node meanwhile."""
 
 from __future__ import annotations
 

@@ -27,12 +27,6 @@ NURSERY: list[trio.Nursery] = []
 class Stray(Actor, type_name="large.of.Stray"):
     """Leaves a task behind that sends."""
 
-    heard: list[int] = attrs.field(factory=list[int])
-
-    @handler
-    async def put(self, text: str) -> None:
-        self.heard.append(len(text))
-
     @handler
     async def leave_a_task(self, to: ActorRef[Shelf], wait: float) -> None:
         NURSERY[0].start_soon(to.tell, Shelf.put(PIECES))
@@ -43,10 +37,6 @@ class Stray(Actor, type_name="large.of.Stray"):
         NURSERY[0].start_soon(to.tell, Shelf.put(PIECES))
         await trio.sleep(wait)
         raise ValueError("no")
-
-    @handler
-    async def show(self) -> list[int]:
-        return self.heard
 
 
 @pytest.mark.parametrize("fails", [False, True])

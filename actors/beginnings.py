@@ -98,7 +98,7 @@ class Beginnings:
             spec.suspends
             or cell.attempts
             or cell.starts
-            or cell.careful
+            or cell.careful > cell.head
             or not (runtime.speculation and kind.speculation)
         ):
             need = max(cell.lsn, mail.lsn, cell.attempts_lsn)

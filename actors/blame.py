@@ -17,8 +17,9 @@ import trio
 from ..mailbox.errors import StoreFull, Undecodable
 from ..mailbox.meta import SUSPECTS_KEY
 from ..mailbox.store import Table
-from ..mailbox.suspects import Suspect, number_at_head, pack_suspects, read_suspects
+from ..mailbox.suspects import Suspect, head_of, number_at_head, pack_suspects, read_suspects
 from .cell import Cell, Phase
+from .ledger import MAX_TURNS_AHEAD
 
 if TYPE_CHECKING:
     from ..mailbox.inhand import Left
@@ -51,8 +52,8 @@ class Blame:
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
         self._slot = runtime.store.in_hand
-        self.careful: set[int] = set()
-        """Mailboxes whose turns do not run ahead of the disk: a crash names a message that is there."""
+        self._careful: dict[int, int] = {}
+        self._new = range(0)
         self.lone: Cell | None = None
         """The suspect that runs: no other turn is stepped."""
         self._found: dict[int, Suspect] = {}
@@ -87,7 +88,8 @@ class Blame:
             except StoreFull as error:
                 log.warning("the store is full, so who brought the process down is not noted: %s", error)
         self._found = found
-        self.careful.update(found)
+        for box in found:
+            self._beware(box)
 
     def _accuse(self, left: Left, found: dict[int, Suspect]) -> None:
         for box, each in found.items():
@@ -96,14 +98,25 @@ class Blame:
                 found[box] = msgspec.structs.replace(each, crashes=each.crashes + 1 if again else 0)
         if not left.number or any(each.number == left.number for each in found.values()):
             return
-        head = number_at_head(self._runtime.store, left.box)
-        if head == left.number:
+        store, boxes = self._runtime.store, self._runtime.ledger.counters.next_box
+        if number_at_head(store, left.box) == left.number:
             found[left.box] = Suspect(left.number)
-        elif head is None:
-            log.warning("the process was killed in the turn of an actor not on disk yet: no turn runs ahead")
-            self._runtime.speculation = False
-        else:
-            self.careful.add(left.box)
+        elif left.box < boxes:
+            self._beware(left.box)
+        else:  # a mailbox that was as new comes about again, under nearly the same number
+            self._new = range(boxes, left.box + MAX_TURNS_AHEAD)
+
+    def _beware(self, box: int) -> None:
+        head = head_of(self._runtime.store, box)
+        if head is not None:
+            self._careful[box] = head + MAX_TURNS_AHEAD
+
+    def careful_until(self, box: int) -> int:
+        """The sequence up to which a mailbox's turns do not run ahead: a crash names one that is on disk.
+
+        What brought the process down was no further than this beyond what was on disk.
+        """
+        return self._careful.get(box, MAX_TURNS_AHEAD if box in self._new else 0)
 
     def arrest(self) -> None:
         """Wake the mailboxes of the suspects; those that have crashed too often die."""

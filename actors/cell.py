@@ -115,8 +115,8 @@ class Cell:
         self.last_end = -1
         """Sequence after the last segment's last message; -1 if that was not looked up."""
 
-        self.careful = False
-        """Its turns do not run ahead of the disk, since the process was killed in one; see `blame`."""
+        self.careful = 0
+        """Up to here its turns do not run ahead of the disk, since the process was killed in one; see `blame`."""
         self.guardian: Guardian | None = None
         """The supervisor over its actor, if one is declared."""
         self.held = ""

@@ -191,7 +191,7 @@ class Visits:
         message, actor, kind = mail.message, cell.actor, cell.kind
         if message is None or actor is None or kind is None or mail.flags & SPECIAL:
             return None
-        if cell.attempts or cell.starts or cell.careful:
+        if cell.attempts or cell.starts or cell.careful > cell.head:
             return None
         spec = message.spec
         held: Any = message.held

@@ -38,13 +38,21 @@ def read_suspects(reads: Snapshot) -> dict[int, Suspect]:
     return {box: Suspect(*row) for box, row in SUSPECTS.read(reads).items()}
 
 
-def number_at_head(reads: Snapshot, box: int) -> int | None:
-    """The number of the message at the head of a mailbox; None if there is no such box, 0 if no message."""
+def head_of(reads: Snapshot, box: int) -> int | None:
+    """The sequence at the head of a mailbox; None if there is no such box, or it cannot be read."""
     value = reads.get(Table.BOXES, key(box))
-    if value is None:
-        return None
     try:
-        head = unpack(Box, value).head
+        return None if value is None else unpack(Box, value).head
+    except Undecodable:
+        return None
+
+
+def number_at_head(reads: Snapshot, box: int) -> int:
+    """The number of the message at the head of a mailbox; 0 if there is no such box or message."""
+    head = head_of(reads, box)
+    if head is None:
+        return 0
+    try:
         for at, segment in reads.scan(Table.MAIL, key(box), key(box + 1)):
             first = int.from_bytes(at[8:], "big")
             raws = open_segment(segment)

@@ -78,8 +78,8 @@ class KillLoop:
             draw: draws a moment from the generator and the reach.
             reach: seconds after the opening within which the program is killed.
             drain_within: seconds that the last run may take to handle all mail.
-            quiet: seconds without any change in the store, and with nothing to do, after which the last
-                run is ended with SIGTERM; one that ends by itself is not waited for.
+            quiet: seconds without any change in the store, with no mail to handle and no timer due, after
+                which the last run is ended with SIGTERM; one that ends by itself is not waited for.
 
         Raises:
             TypeError, ValueError: an argument cannot be one; the text says which.
@@ -267,7 +267,7 @@ class KillLoop:
                 counters = remains.counters()
                 if counters != before:
                     before, since = counters, time.monotonic()
-                elif time.monotonic() > since + self._quiet and not remains.unhandled():
+                elif time.monotonic() > since + self._quiet and remains.is_at_rest():
                     return
 
     def _look_through(self, when: str) -> None:

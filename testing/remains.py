@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
 
 from ..mailbox.opening import view_disk
-from ..mailbox.reading import list_dead, list_mailboxes, read_counters, show_mailbox
+from ..mailbox.reading import list_dead, list_mailboxes, list_timers, read_counters, show_mailbox
 from ..mailbox.records import Counters
 from ..mailbox.soundness import find_damage
 from ..mailbox.store import Store
@@ -67,6 +68,11 @@ class Remains:
             return {}
         able = {"running", "retrying"}
         return {box.name: box.mail for box in self.mailboxes() if box.mail and box.condition in able}
+
+    def is_at_rest(self) -> bool:
+        """Whether a node would have nothing to do now: no mail to handle, and no timer whose time has come."""
+        due = any(timer.due <= time.time_ns() for timer in list_timers(self.store, limit=1))
+        return not due and not self.unhandled()
 
 
 @contextmanager

@@ -55,8 +55,10 @@ def main(store: str, notes: str, shift: str) -> None:
     async def open_depot(node: Node) -> None:
         yard = await node.spawn(Yard(), name="yard")
         depot = await node.spawn(Depot(yard), name="depot")
+        if shift != "ship":
+            await trio.sleep_forever()  # what the depot still has to ship may have to wait for its time
         async with trio.open_nursery() as nursery:
-            for shipper in SHIPPERS if shift == "ship" else ():
+            for shipper in SHIPPERS:
                 nursery.start_soon(ship, shipper, depot, Path(notes))
 
     run(open_depot, store=store)

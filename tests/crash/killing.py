@@ -41,7 +41,7 @@ def kill_loop(
 def loop_of_shifts(
     place: Path, program: str, shift: str, *, seed: int, heard: Callable[[Remains], Heard]
 ) -> KillLoop:
-    """A loop over a program of this folder that works in shifts; the last one only closes.
+    """A loop over a program of this folder that works in shifts; the last one only handles what is left.
 
     Args:
         place: where its store and the journals of its senders are.

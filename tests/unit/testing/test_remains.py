@@ -17,6 +17,10 @@ class Clerk(Actor, type_name="remains.Clerk"):
         self.done += 12 // times
 
     @handler
+    async def remind(self, seconds: float) -> None:
+        self.turn.after(seconds, Clerk.work(1))
+
+    @handler
     async def dawdle(self) -> None:
         await trio.sleep_forever()
 
@@ -56,3 +60,21 @@ def test_mail_that_was_not_handled_is_told_by_name() -> None:
     assert text.startswith(
         "14 messages never handled, 2 of 'm0', 2 of 'm1', 2 of 'm2', 2 of 'm3', 2 of 'm4' and 2 more"
     )
+
+
+async def test_a_store_is_at_rest_when_no_mail_and_no_timer_that_is_due_waits() -> None:
+    store = MemoryStore()
+    async with open_node(store, drain=0) as node:
+        ann = await node.spawn(Clerk(), name="ann")
+        await ann.tell(Clerk.remind(3600))
+        await node.wait_idle()
+        assert Remains(store).is_at_rest()
+        await ann.tell(Clerk.remind(0.05))
+        await node.wait_idle()
+        await node.pause(ann)
+    await trio.sleep(0.06)
+    left = Remains(store.reopen())
+    assert not left.is_at_rest()
+    async with open_node(left.store):
+        await trio.sleep(0.1)
+        assert left.is_at_rest()

@@ -70,7 +70,7 @@ class Remains:
         return {box.name: box.mail for box in self.mailboxes() if box.mail and box.condition in able}
 
     def is_at_rest(self) -> bool:
-        """Whether a node would have nothing to do now: no mail to handle, and no timer whose time has come."""
+        """Whether a node would have nothing to do now: no mail to handle, no timer whose time has come."""
         due = any(timer.due <= time.time_ns() for timer in list_timers(self.store, limit=1))
         return not due and not self.unhandled()
 

@@ -116,7 +116,7 @@ class Cell:
         """Sequence after the last segment's last message; -1 if that was not looked up."""
 
         self.careful = 0
-        """Up to here its turns do not run ahead of the disk, since a crash came in one of them; see `blame`."""
+        """Up to here its turns do not run ahead of the disk, since a crash came in one; see `blame`."""
         self.guardian: Guardian | None = None
         """The supervisor over its actor, if one is declared."""
         self.held = ""

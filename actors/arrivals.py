@@ -21,6 +21,7 @@ from ..mailbox.records import Mark, Outcome
 from .addresses import ENDED, REPLY, SPAWN, STOP, UNWATCH, WATCH
 from .answers import encode_failure
 from .burying import bury
+from .cell import Phase
 from .errors import Failure, IdReused
 from .mail import from_envelope
 
@@ -82,8 +83,9 @@ class Arrivals:
         if not isinstance(to, str):
             self._bury(raw, "", "it says not whom it is for")
             return number
-        sender = f"{envelope.sender.partition('@')[0]}@{node}" if envelope.sender else ""
-        envelope = replace(envelope, sender=sender, origin=uuid)
+        if envelope.sender:
+            envelope.sender = f"{envelope.sender.partition('@')[0]}@{node}"
+        envelope.origin = uuid
         act = self._acts.get(envelope.handler)
         try:
             if act is not None:
@@ -91,7 +93,7 @@ class Arrivals:
             elif envelope.handler.startswith("$"):
                 self._bury(raw, to, f"node {node!r} asks for {envelope.handler!r:.80}, unknown here")
             else:
-                self._deliver(node, check_name(to), envelope)
+                self._deliver(node, to, envelope)
         except BadName as error:
             self._bury(raw, "", f"it is for {to!r:.80}: {error}", reason="misaddressed")
         except _MEANINGLESS as error:
@@ -105,21 +107,27 @@ class Arrivals:
         bury(self._ledger, raw, box, "", reason, text=text)
 
     def _mail(self, node: str, envelope: Envelope) -> Mail:
-        """The mail of this node that a parcel becomes."""
+        """The mail of this node that a parcel becomes; its envelope is that of the parcel from now on."""
         extra: dict[int, object] = {Extra.FROM: node, Extra.ORIGIN: envelope.number}
         if envelope.flags & (Flag.ASKED | Flag.REQUESTED):
             extra[Extra.REQUEST] = envelope.number
         if isinstance(given := envelope.extra.get(Extra.MARK), str):  # what else it is could not be written
             extra[Extra.MARK] = given
-        number = self._ledger.next_number()
-        flags = envelope.flags & KEPT
-        return from_envelope(
-            replace(envelope, number=number, root=number, cause=0, attempts=0, flags=flags, extra=extra)
-        )
+        envelope.number = envelope.root = self._ledger.next_number()
+        envelope.cause = envelope.attempts = 0
+        envelope.flags &= KEPT
+        envelope.extra = extra
+        return from_envelope(envelope)
 
     def _deliver(self, node: str, name: str, envelope: Envelope) -> None:
         runtime = self._runtime
+        cell = runtime.cells.by_name.get(name)
+        if cell is None or cell.phase is Phase.AWAY:  # else it is a name
+            check_name(name)
         mail = self._mail(node, envelope)
+        if not mail.flags and cell is not None:
+            runtime.sending.deliver_to(cell, mail)
+            return
         if mail.flags & Flag.ASKED:
             cell = runtime.cells.find(name)
             if cell is None or not cell.type:

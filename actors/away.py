@@ -146,7 +146,6 @@ class Away:
         """
         check_message(message)
         spec = message.spec
-        spec.complete()
         body = message.body()
         if not spec.shape.native:
             with self.abroad():

@@ -24,13 +24,27 @@ class Release(Protocol):
 class Batch:
     """What one commit writes."""
 
-    __slots__ = ("accepted", "bytes", "cells", "handled", "lsn", "on_disk", "releases", "turns", "writes")
+    __slots__ = (
+        "accepted",
+        "bytes",
+        "cells",
+        "handled",
+        "lsn",
+        "on_disk",
+        "releases",
+        "told",
+        "turns",
+        "writes",
+    )
 
     def __init__(self, lsn: int) -> None:
         self.lsn = lsn
         self.cells: list[Cell] = []
         self.writes: Writes = {}
         self.releases: list[Release] = []
+        """What leaves when it is on disk."""
+        self.told: list[Release] = []
+        """The same of those who have only brought something: what is handled meanwhile is never written."""
         self.on_disk: trio.Event | None = None
         self.turns = 0
         self.bytes = 0
@@ -56,7 +70,7 @@ class Batch:
     @property
     def empty(self) -> bool:
         """Whether a commit would write nothing and release nobody."""
-        return not (self.cells or self.writes or self.releases) and self.on_disk is None
+        return not (self.cells or self.writes or self.releases or self.told) and self.on_disk is None
 
     def join(self, later: Batch) -> None:
         """Become one with the batch after it, sealed already, so that both are on disk or neither."""
@@ -64,6 +78,7 @@ class Batch:
         self.turns += later.turns
         self.bytes += later.bytes
         self.releases += later.releases
+        self.told += later.told
         for table, changes in later.writes.items():
             self.writes.setdefault(table, {}).update(changes)
         if self.on_disk is None:

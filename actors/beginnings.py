@@ -139,8 +139,8 @@ class Beginnings:
                     self._words[NUMBER] = 0
                     return None
                 body = found
-            node = mail.note(Extra.FROM)
-            if node is None:
+            node = None if spec.shape.native else mail.note(Extra.FROM)
+            if node is None:  # or it came from nobody who could have pickled anything
                 return spec.shape.decode(body, self._runtime.post)
             with self._runtime.away.reading_from(str(node)):
                 return spec.shape.decode(body, self._runtime.post)

@@ -33,7 +33,7 @@ from ..mailbox.store import Store, Table, Writes
 from .batch import Batch, Release
 from .bodies import Bodies
 from .cell import Cell, Phase
-from .pace import Pace
+from .pace import TOLD_S, Pace
 from .sealing import seal_cell
 
 if TYPE_CHECKING:
@@ -154,9 +154,9 @@ class Ledger:
         """The records of the open batch and of the one in flight."""
         return self.open.writes, self._flight_writes
 
-    def release(self, leave: Release) -> None:
-        """Call this when the open batch is on disk."""
-        self.open.releases.append(leave)
+    def release(self, leave: Release, *, told: bool = False) -> None:
+        """Call this when the open batch is on disk; `told`: that is all there is to say, and in no hurry."""
+        (self.open.told if told else self.open.releases).append(leave)
 
     @property
     def turns_ahead(self) -> int:
@@ -223,7 +223,8 @@ class Ledger:
         if batch.on_disk is None and not batch.releases:
             # A good moment is when most of what was sent has been handled already.
             good = batch.turns >= GOOD_TURNS and batch.writes_few()
-            return (good or now - self._sealed_at >= UNAWAITED_S) and self.commit()
+            patience_s = TOLD_S if batch.told else UNAWAITED_S
+            return (good or now - self._sealed_at >= patience_s) and self.commit()
         if not self._pace.is_free(now, batch.bytes):
             return False
         if now - self._sealed_at < self._pace.patience_s(batch.releases) and not batch.writes_few():
@@ -257,11 +258,9 @@ class Ledger:
         self._writer.submit(self._flight_writes, partial(self._arrived, self.flight), self.flight.bytes)
 
     def _arrived(self, batch: Batch, error: BaseException | None) -> None:
-        if isinstance(error, StoreFull):
-            self.stalled = error
-            self._on_trouble(error)
-            return
         if error is not None:
+            if isinstance(error, StoreFull):
+                self.stalled = error
             self._on_trouble(error)
             return
         if self._probe is not None:
@@ -270,7 +269,7 @@ class Ledger:
         self.durable = batch.lsn
         self.flight = None
         self._flight_writes = {}
-        for leave in batch.releases:
+        for leave in (*batch.releases, *batch.told):
             leave()
         if batch.on_disk is not None:
             batch.on_disk.set()

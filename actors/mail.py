@@ -139,10 +139,8 @@ def size_of(message: Message[Any, Any]) -> int:
 def from_envelope(envelope: Envelope) -> Mail:
     """Mail that was read from the disk."""
     cause = Cause(envelope.sender, envelope.sent_at, envelope.cause, envelope.root, envelope.trace)
-    mail = Mail(envelope.number, None, cause, envelope.flags, dict(envelope.extra) or None)
-    mail.envelope = envelope
-    mail.size = len(envelope.body)
-    return mail
+    extra = dict(envelope.extra) or None
+    return Mail(envelope.number, None, cause, envelope.flags, extra, envelope, None, 0, len(envelope.body))
 
 
 def damaged(raw: bytes | None) -> Mail:

@@ -87,8 +87,9 @@ WORK: dict[str, Work] = {"tell": _tell, "ping-pong": _ping_pong, "ask": _ask, "t
 
 def switch_time_off() -> None:
     """Let turns, and nothing else, say when a slice is over and when a batch is sealed."""
-    visits.SLICE_S = NEVER_S
-    ledger.UNAWAITED_S, pace.SAVED_S = NEVER_S, -NEVER_S
+    visits.SLICE_S = pace.SLICE_S = NEVER_S
+    ledger.UNAWAITED_S = ledger.TOLD_S = pace.TOLD_S = NEVER_S
+    pace.SAVED_S = -NEVER_S
     opening._writer = partial(Writer, clock=lambda: 0.0, mode="inline")
     trio_run: Any = sys.modules["trio._core._run"]
     trio_run._ALLOW_DETERMINISTIC_SCHEDULING = True

@@ -31,6 +31,11 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("callboard.cluster")
 
+PART = 256
+"""Messages of a frame that are taken in without a pause."""
+PATIENCE = 20
+"""Rounds of the loop that a frame waits at most until what came before it was handled."""
+
 
 class Door:
     """What listens for other nodes."""
@@ -213,9 +218,13 @@ class Visit:
             self._tell()  # it has come before: perhaps what was said of it was lost
             return
         intake = self._runtime.intake
-        await intake.admit(int(min(sum(map(len, fresh)), intake.most)))  # more than the quota goes alone
-        if not self.over:
-            self._take_in(fresh)
+        for at in range(0, len(fresh), PART):
+            part = fresh[at : at + PART]
+            await intake.admit(int(min(sum(map(len, part)), intake.most)))  # more than the quota goes alone
+            if self.over:
+                return
+            self._take_in(part)
+            await self._let_catch_up()
 
     @trio.lowlevel.enable_ki_protection
     def _take_in(self, fresh: tuple[bytes, ...]) -> None:
@@ -230,10 +239,19 @@ class Visit:
         self._session.took(len(fresh))
         record.next = self._session.next
         runtime.ledger.write(Table.LINKS, self.store, pack(record))
-        runtime.ledger.release(partial(self._stored, record.next))
+        runtime.ledger.release(partial(self._stored, record.next), told=True)
         runtime.workers.wake()
         if probe is not None:
             probe.link("link.taken")
+
+    async def _let_catch_up(self) -> None:
+        """Take no more before most of it is handled: what is handled before its commit is never written."""
+        ledger, workers = self._runtime.ledger, self._runtime.workers
+        batch = ledger.open
+        for _ in range(PATIENCE):
+            if ledger.open is not batch or batch.writes_few() or not workers.at_work:
+                return
+            await trio.lowlevel.checkpoint()
 
     def _stored(self, sequence: int) -> None:
         if self._runtime.probe is not None:

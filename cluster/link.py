@@ -43,7 +43,7 @@ REFUSED_S = 30.0
 """After a refusal that only a person can mend."""
 EARLY_S = 2.0
 """Others may still be starting."""
-BATCH = 64 * 1024
+BATCH = 192 * 1024
 """Bytes after which a frame takes no further message."""
 WINDOW = 4 * 1024 * 1024
 """Bytes that may be under way."""

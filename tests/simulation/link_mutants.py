@@ -14,7 +14,12 @@ LINK_MUTANTS = (
         "G16",
         Change(
             Visit._take_in,
-            (("runtime.ledger.release(partial(self._stored, record.next))", "self._stored(record.next)"),),
+            (
+                (
+                    "runtime.ledger.release(partial(self._stored, record.next), told=True)",
+                    "self._stored(record.next)",
+                ),
+            ),
         ),
     ),
     Mutant(

@@ -225,8 +225,8 @@ MUTANTS = (
         "G17",
         Ledger._arrived,
         (
-            "if isinstance(error, StoreFull):",
-            "error = None if isinstance(error, StoreFull) else error\n    if error == 0:",
+            "if error is not None:",
+            "if error is not None and not isinstance(error, StoreFull):",
         ),
     ),
     _mutant("failed sync acknowledged", "G17", Ledger._arrived, ("if error is not None:", "if False:")),

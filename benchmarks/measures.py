@@ -10,12 +10,9 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import trio
-from sizes import AHEAD, BLOCK, Measured, Sizes, check, percentile
+from sizes import AHEAD, BLOCK, PAUSE_S, Measured, Sizes, check, percentile
 
 from callboard import Actor, ActorRef, Node, handler, open_node
-
-PAUSE_S = 0.002
-"""Between two tells whose latency is measured, so that each finds the loop as it is."""
 
 
 class Goal:

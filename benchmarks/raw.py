@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import lmdb
-from sizes import Measured, Sizes, check, percentile
+from sizes import PAUSE_S, Measured, Sizes, check, percentile
 
 KEY = struct.Struct(">Q").pack
 BODY = bytes(100)
@@ -59,9 +59,19 @@ def commits(sizes: Sizes, folder: Path) -> Measured:
 
 def sync(sizes: Sizes, folder: Path) -> Measured:
     """Seconds, in the median, until 4 KiB appended to a file are on disk."""
+    return _sync(sizes, folder, rest_s=0)
+
+
+def sync_rested(sizes: Sizes, folder: Path) -> Measured:
+    """The same after as long a rest as between two tells on an idle loop: disks and processors doze off."""
+    return _sync(sizes, folder, rest_s=PAUSE_S)
+
+
+def _sync(sizes: Sizes, folder: Path, *, rest_s: float) -> Measured:
     times: list[float] = []
     file = os.open(folder / "synced", os.O_CREAT | os.O_WRONLY, 0o600)
     for _ in range(sizes.idle_tells):
+        time.sleep(rest_s)
         began = time.perf_counter()
         os.write(file, PAGE)
         # What LMDB calls; a system without it has only the slower one.

@@ -11,6 +11,8 @@ BLOCK = 500
 """Messages a sender sends before it waits for room."""
 AHEAD = 8
 """Blocks it may be ahead of its receiver."""
+PAUSE_S = 0.002
+"""Between two tells whose latency is measured, so that each finds the loop as it is."""
 
 
 class Miscounted(Exception):

@@ -71,6 +71,12 @@ def test_what_was_never_recorded_is_not_compared() -> None:
     assert counting.dearer({"new": {"calls": 9.0}}, {}) == []
 
 
+def counts_in(table: str) -> dict[str, dict[str, float]]:
+    """What the guard printed, by kind of work."""
+    lines = [line.split() for line in table.splitlines()]
+    return {work: dict(zip(cells[::2], map(float, cells[1::2]), strict=True)) for work, *cells in lines}
+
+
 @pytest.mark.slow
 def test_two_runs_of_the_guard_count_the_same(tmp_path: Path) -> None:
     """Side by side, on whatever else the machine does: with a clock in it, they would differ."""
@@ -81,11 +87,12 @@ def test_two_runs_of_the_guard_count_the_same(tmp_path: Path) -> None:
         for _ in range(2)
     ]
     tables = [run.communicate(timeout=60)[0] for run in runs]
-    assert tables[0] == tables[1]
-    lines = [line.split() for line in tables[0].splitlines()]
-    assert [line[0] for line in lines] == list(WORK)
-    for _, *cells in lines:
-        counts = dict(zip(cells[::2], map(float, cells[1::2]), strict=True))
+    one, other = map(counts_in, tables)
+    assert list(one) == list(WORK)
+    for work, counts in one.items():
+        assert counts | {"blocks": 0.0} == other[work] | {"blocks": 0.0}
+        # What Python keeps for its next use varies a little.
+        assert abs(counts["blocks"] - other[work]["blocks"]) < 0.05
         assert counts["bytecodes"] > counts["calls"] > 1
         assert counts["c_calls"] > 1
-    assert dict(zip(lines[2][1::2], lines[2][2::2], strict=True))["commits"] == "1"
+    assert one["ask"]["commits"] == 1

@@ -21,7 +21,6 @@ from ..mailbox.records import Mark, Outcome
 from .addresses import ENDED, REPLY, SPAWN, STOP, UNWATCH, WATCH
 from .answers import encode_failure
 from .burying import bury
-from .cell import Phase
 from .errors import Failure, IdReused
 from .mail import from_envelope
 
@@ -122,7 +121,7 @@ class Arrivals:
     def _deliver(self, node: str, name: str, envelope: Envelope) -> None:
         runtime = self._runtime
         cell = runtime.cells.by_name.get(name)
-        if cell is None or cell.phase is Phase.AWAY:  # else it is a name
+        if cell is None or name[0] in "$@":  # else it is a name: an actor of that name is here
             check_name(name)
         mail = self._mail(node, envelope)
         if not mail.flags and cell is not None:

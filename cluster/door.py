@@ -34,7 +34,7 @@ log = logging.getLogger("callboard.cluster")
 PART = 256
 """Messages of a frame that are taken in without a pause."""
 PATIENCE = 20
-"""Rounds of the loop that a frame waits at most until what came before it was handled."""
+"""Rounds of the loop that the next ones wait at most until those were handled."""
 
 
 class Door:

@@ -107,9 +107,12 @@ class Child:
 
     def ended(self, timeout: float = 30) -> tuple[int, str]:
         """Its exit code and what it said at its end; what was acknowledged meanwhile counts."""
-        out, said = self.process.communicate(timeout=timeout)
+        assert self.process.stdout
+        assert self.process.stderr
+        self.process.wait(timeout)  # what it has to say until then fits into the pipes
+        out = self.process.stdout.read()  # not `communicate`, which does not see what `next` has read ahead
         self.acked = int(out.split()[-1]) if out.split() else self.acked
-        return self.process.returncode, said
+        return self.process.returncode, self.process.stderr.read()
 
 
 @contextmanager

@@ -106,9 +106,8 @@ class Outbox:
         """
         found: list[bytes] = []
         size = 0
-        small = sequence >= self._old and not self._large
         for at, raw in enumerate(self._walk(sequence, self.stored), sequence):
-            whole = self._whole(at, raw) if not small and (at < self._old or at in self._large) else raw
+            whole = self._whole(at, raw) if at < self._old or at in self._large else raw
             found.append(whole)
             size += len(whole)
             if size >= most:

@@ -7,9 +7,8 @@ import trio
 from trio.testing import MockClock
 
 from callboard import Actor, ActorRef, handler, open_node
-from callboard.mailbox.memory import MemoryStore
-from callboard.mailbox.segments import open_segment
-from callboard.mailbox.store import Table, Writes
+
+from .counted import Counted
 
 pytestmark = pytest.mark.virtual
 TURN_S = 0.000012
@@ -56,17 +55,6 @@ class Author(Actor, type_name="catching.Author"):
             for _ in range(BLOCK):
                 work(TURN_S / 3)
                 await reader.tell(Reader.take(self.turn.ref))
-
-
-class Counted(MemoryStore):
-    """Counts the messages that are written."""
-
-    written = 0
-
-    def commit(self, writes: Writes) -> None:
-        for value in writes.get(Table.MAIL, {}).values():
-            self.written += 0 if value is None else len(open_segment(value))
-        super().commit(writes)
 
 
 async def test_a_receiver_that_is_behind_catches_up_and_little_of_its_mail_is_written() -> None:

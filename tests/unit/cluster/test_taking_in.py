@@ -14,9 +14,8 @@ from callboard.cluster.errors import WireClosed
 from callboard.cluster.frames import Frame, Kind, open_frame
 from callboard.cluster.hello import Hello
 from callboard.mailbox.envelope import Codec, Envelope, Extra, encode_fields
-from callboard.mailbox.memory import MemoryStore
-from callboard.mailbox.segments import open_segment
-from callboard.mailbox.store import Table, Writes
+
+from ..counted import Counted
 
 pytestmark = pytest.mark.virtual
 TURN_S = 0.000012
@@ -41,17 +40,6 @@ class Reader(Actor, type_name="taking.Reader"):
         self.read += 1
         for look in looks:
             look()
-
-
-class Counted(MemoryStore):
-    """Counts the messages that are written."""
-
-    written = 0
-
-    def commit(self, writes: Writes) -> None:
-        for value in writes.get(Table.MAIL, {}).values():
-            self.written += 0 if value is None else len(open_segment(value))
-        super().commit(writes)
 
 
 class Bringing:

@@ -6,6 +6,8 @@ import logging
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, cast
 
+import trio
+
 from ..actors.actor import actor_type
 from ..mailbox.glance import list_supervisors
 from ..mailbox.records import Children, name_key, pack
@@ -31,8 +33,12 @@ class Register:
         self._specs = {each.name: each for each in walk(spec)}
         self._known = {record.supervisor: record for record in list_supervisors(runtime.store)}
         self._written: dict[str, bytes] = {}
-        self._seen: dict[str, tuple[Overseer, int, str]] = {}
+        self._rolls: dict[str, Roll] = {}
         self._unwritten: dict[str, Overseer] = {}
+        self._changes = self._durable = 0
+        """How often lists have changed, and up to which of these changes they are on disk."""
+        self._flight: trio.Event | None = None
+        """Lists are on their way to the disk; set when they are there, or will never be."""
 
     # What was.
 
@@ -91,17 +97,49 @@ class Register:
         Soon, and once for many changes: with very many children, their list is long. Until then a crash
         leaves a child whose start nobody has heard of as a spawned actor, and a forgotten one as a mere name.
         """
-        names = cast("dict[str, Place]", overseer.state.children)
-        # Children are added at the end only, and one at a time: so this tells every change.
-        known = overseer, len(names), next(reversed(names), "")
-        if self._seen.get(overseer.name) != known:
-            self._seen[overseer.name] = known
-            if not self._unwritten:
-                self._runtime.start_soon(self._flush_soon)
-            self._unwritten[overseer.name] = overseer
+        roll = self._rolls.get(overseer.name)
+        if roll is None or roll.overseer is not overseer:
+            roll = self._rolls[overseer.name] = Roll(overseer)
+        elif not roll.follow():
+            return
+        self._changes += 1
+        if not self._unwritten:
+            self._runtime.start_soon(self._flush_soon)
+        self._unwritten[overseer.name] = overseer
 
     async def _flush_soon(self) -> None:
+        while self._flight is not None:
+            await self._flight.wait()
         self.flush()
+
+    async def written(self) -> None:
+        """Return when every change until now is on disk, and all that led to it.
+
+        Who comes while lists are on their way shares the next write with all who do: a list of ten thousand
+        is written once a commit, and not once a child.
+
+        Raises:
+            BaseException: why nothing becomes durable any more.
+        """
+        changes = self._changes
+        while self._flight is not None:
+            await self._flight.wait()
+            if self._durable >= changes:
+                return
+        self._flight, changes = trio.Event(), self._changes
+        try:
+            self.flush()
+            await self.wait_durable()
+            self._durable = changes
+        finally:
+            self._flight.set()
+            self._flight = None
+
+    async def wait_durable(self) -> None:
+        """Return when what has happened until now is on disk."""
+        ledger = self._runtime.ledger
+        self._runtime.workers.wake()
+        await ledger.wait_durable(ledger.lsn - ledger.open.empty)
 
     def flush(self) -> None:
         """Write down what has changed, with the open batch."""
@@ -110,13 +148,7 @@ class Register:
             self._write(overseer)
 
     def _write(self, overseer: Overseer) -> None:
-        record = Children(
-            overseer.name,
-            overseer.parent.name if overseer.parent is not None else "",
-            about(overseer.spec),
-            list(overseer.state.children),
-            [_type(place.spec) for place in overseer.state.children.values()],
-        )
+        record = self._rolls[overseer.name].record()
         packed = pack(record)
         if self._written.get(overseer.name) != packed:
             self._written[overseer.name] = packed
@@ -127,10 +159,58 @@ class Register:
     def drop(self, supervisor: str) -> None:
         """A supervisor is no more."""
         self._unwritten.pop(supervisor, None)
-        self._seen.pop(supervisor, None)
+        self._rolls.pop(supervisor, None)
         self._written.pop(supervisor, None)
         self._known.pop(supervisor, None)
         self._runtime.ledger.write(Table.CHILDREN, name_key(supervisor), None)
+
+
+class Roll:
+    """The children of one supervisor as they are written down; who comes is added, and no list made anew."""
+
+    __slots__ = ("_count", "_last", "_names", "_stale", "_types", "overseer")
+
+    def __init__(self, overseer: Overseer) -> None:
+        self.overseer = overseer
+        self._names: list[str] = []
+        self._types: list[str] = []
+        self._count, self._last, self._stale = 0, cast("AnyChild | None", None), True
+        self.follow()
+
+    def follow(self) -> bool:
+        """Take over what has changed since the last event; whether anything has.
+
+        An event may delete children; it adds one at most, and at the end.
+        """
+        children = self._children
+        count, last = len(children), next(reversed(children.values())).spec if children else None
+        if count == self._count and last is self._last:
+            return False
+        if count == self._count + 1 and last is not None and not self._stale:
+            self._names.append(last.name)
+            self._types.append(_type(last))
+        else:
+            self._stale = True
+        self._count, self._last = count, last
+        return True
+
+    def record(self) -> Children:
+        """What the store is to remember: lists that grow, so it is packed at once."""
+        if self._stale:
+            self._call_all()
+        overseer = self.overseer
+        above = overseer.parent.name if overseer.parent is not None else ""
+        return Children(overseer.name, above, about(overseer.spec), self._names, self._types)
+
+    @property
+    def _children(self) -> dict[str, Place]:
+        return cast("dict[str, Place]", self.overseer.state.children)
+
+    def _call_all(self) -> None:
+        children = self._children
+        self._names = list(children)
+        self._types = [_type(place.spec) for place in children.values()]
+        self._stale = False
 
 
 def about(spec: AnySupervisor) -> str:

@@ -83,7 +83,7 @@ class RunningTree:
         self._check_there()
         self.register.flush()
         self.runtime.declared.clear()
-        await self._wait_durable()
+        await self.register.wait_durable()
 
     async def shut_down(self) -> None:
         """Stop all children in reverse order, each with its patience."""
@@ -196,15 +196,9 @@ class RunningTree:
         if wish in self._wishes:
             self._wishes.discard(wish)
             self._check_there()
-        self.register.flush()
-        await self._wait_durable()
+        await self.register.written()
         if wish.denied is not None:
             raise ChildRefused(wish.denied)
-
-    async def _wait_durable(self) -> None:
-        ledger = self.runtime.ledger
-        self.runtime.workers.wake()
-        await ledger.wait_durable(ledger.lsn - ledger.open.empty)
 
     def replied(self, reply: Reply) -> None:
         """A supervisor has answered."""

@@ -24,7 +24,7 @@ class ActorType:
     """An actor class as the runtime sees it."""
 
     __slots__ = (
-        *("_make_transients", "abstract", "attributes", "cls", "handlers", "has_started", "has_stopped"),
+        *("_complete", "_make_transients", "abstract", "attributes", "cls", "handlers", "has_started", "has_stopped"),
         *("ahead", "keeps_values", "name", "number", "read", "read_checked", "small", "speculation", "specs"),
         *("state", "where"),
     )
@@ -76,6 +76,7 @@ class ActorType:
         """Whether they are immutable, so that bytes may be made of them later; only if it is complete."""
         self.read_checked = self.read
         """`read` and the check of `state` in one."""
+        self._complete = False
         self._make_transients = [make for field in fields if (make := _maker(field)) is not None]
 
     def build(self, values: tuple[Any, ...]) -> Actor:
@@ -93,11 +94,13 @@ class ActorType:
         return actor
 
     def complete(self) -> None:
-        """Resolve every annotation; a node calls it when it opens.
+        """Resolve every annotation; a node calls it when it opens. Nothing the second time.
 
         Raises:
             DefinitionError: a name in one does not exist.
         """
+        if self._complete:
+            return
         state = self.state
         state.complete()
         self.read_checked = compile_read(state.names, state.kinds, state.check)
@@ -105,6 +108,7 @@ class ActorType:
         self.small = self.keeps_values and state.small
         for spec in self.handlers.values():
             spec.complete()
+        self._complete = True
 
     def __repr__(self) -> str:
         return f"<actor type {self.name!r}, {self.where}>"

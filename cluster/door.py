@@ -24,6 +24,7 @@ from .frames import MOST_FRAME, Frame, Kind, open_frame
 from .hello import MOST_HELLO, OUR_VERSIONS, Answer, Hello, Verdict, choose_version, open_hello
 from .link import HELLO_S, KNOWN, WINDOW
 from .session import SILENT_S, Receiver
+from .within import Within
 
 if TYPE_CHECKING:
     from ..actors.runtime import Runtime
@@ -192,11 +193,8 @@ class Visit:
 
     async def _listen(self) -> None:
         while True:
-            try:
-                with trio.fail_after(2 * SILENT_S):
-                    frame = open_frame(await self.wire.receive(MOST_FRAME))
-            except trio.TooSlowError:
-                raise BadFrame("the other side is silent") from None
+            with Within(2 * SILENT_S, BadFrame("the other side is silent")):
+                frame = open_frame(await self.wire.receive(MOST_FRAME))
             self.heard_at = self._runtime.now_ns()
             if frame.kind is Kind.MAIL:
                 await self._take(frame)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Generator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import trio
@@ -27,6 +25,7 @@ from .frames import MOST_FRAME, Frame, Kind, open_frame
 from .hello import MOST_HELLO, Answer, Hello, Verdict, open_answer
 from .peers import Peer
 from .session import SILENT_S, Due, Sender
+from .within import Within
 
 if TYPE_CHECKING:
     from ..actors.outbox import Outbox
@@ -114,10 +113,10 @@ class Link:
 
     async def _connect(self) -> None:
         where = self.peer.address
-        with _within(HELLO_S, CannotReach(f"{where} did not answer within {HELLO_S:g} s")):
+        with Within(HELLO_S, CannotReach(f"{where} did not answer within {HELLO_S:g} s")):
             wire = await self._transport.dial(where)
         try:
-            with _within(HELLO_S, CannotReach(f"{where} did not say hello within {HELLO_S:g} s")):
+            with Within(HELLO_S, CannotReach(f"{where} did not say hello within {HELLO_S:g} s")):
                 sender = await self._greet(wire)
             self.connected, self.trouble = True, ""
             log.info("linked to node %r", self.peer.node)
@@ -244,7 +243,7 @@ class Link:
     async def _listen(self, wire: Wire, sender: Sender) -> None:
         while True:
             # Looked at here too: where the other side does not read, the speaker hangs in a send.
-            with _within(SILENT_S, WireClosed("the other side is silent")):
+            with Within(SILENT_S, WireClosed("the other side is silent")):
                 frame = open_frame(await wire.receive(MOST_FRAME))
             self._heard()
             if frame.kind is Kind.BYE:
@@ -262,12 +261,3 @@ class Link:
                 self._probe.link("link.handed_over")
             if self._outbox.head == self._outbox.cell.tail:
                 self._runtime.workers.wake()  # so that what is gone is soon gone on disk, too
-
-
-@contextmanager
-def _within(seconds: float, late: ClusterError) -> Generator[None]:
-    try:
-        with trio.fail_after(seconds):
-            yield
-    except trio.TooSlowError:
-        raise late from None

@@ -10,7 +10,7 @@ converts, or says what is wrong.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from .kinds import Kind, Names
 
@@ -19,6 +19,8 @@ SMALL = 4096
 HEAD = 5
 """Bytes before a map's members, or a name's letters, at the most."""
 
+M = TypeVar("M")
+Slowly = Callable[[tuple[Any, ...]], M]
 Check = Callable[[tuple[Any, ...]], tuple[Any, ...]]
 
 
@@ -39,6 +41,29 @@ def compile_check(kinds: Sequence[Kind], slow: Check) -> Check:
     )
     check: Check = _made(source, "check", {**names.known, "slow": slow})
     return check
+
+
+def compile_maker(
+    kinds: Sequence[Kind],
+    sizes: tuple[int, str] | None,
+    make: Callable[..., M],
+    spec: object,
+    slow: Slowly[M],
+) -> Slowly[M]:
+    """A function that makes `make(spec, values, size)`, as `compile_check` and `compile_most` in one."""
+    names, variables = Names(), _variables(kinds)
+    condition = _condition(kinds, variables, names) if kinds else "True"
+    fixed, varying = sizes or (0, "")
+    source = (
+        "def maker(values):\n"
+        + (f"    {', '.join(variables)}, = values\n" if kinds else "")
+        + f"    if {condition or 'False'}:\n"
+        + f"        return make(spec, values, {fixed}{varying and ' + '}{varying})\n"
+        + "    return slow(values)\n"
+    )
+    known = {**names.known, "make": make, "spec": spec, "slow": slow}
+    maker: Slowly[M] = _made(source, "maker", known)
+    return maker
 
 
 def compile_read(

@@ -24,7 +24,16 @@ class ActorType:
     """An actor class as the runtime sees it."""
 
     __slots__ = (
-        *("_complete", "_make_transients", "abstract", "attributes", "cls", "handlers", "has_started", "has_stopped"),
+        *(
+            "_complete",
+            "_make_transients",
+            "abstract",
+            "attributes",
+            "cls",
+            "handlers",
+            "has_started",
+            "has_stopped",
+        ),
         *("ahead", "keeps_values", "name", "number", "read", "read_checked", "small", "speculation", "specs"),
         *("state", "where"),
     )

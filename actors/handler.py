@@ -23,7 +23,6 @@ from .texts import brief
 if TYPE_CHECKING:
     from .actor import Actor
     from .annotations import Scope
-    from .checking import Check
     from .reply import Reply
     from .shape import Shape
 
@@ -139,8 +138,8 @@ class Factory(Generic[A_contra, P, R_co]):
         self.__module__ = function.__module__
         self.__doc__ = function.__doc__
         self._count = spec.signature.by_position_count
-        self._check: Check | None = None
-        """Of values that may be shared; None until the shape is known."""
+        self._quick: Callable[[tuple[Any, ...]], Message[A_contra, R_co]] | None = None
+        """Makes a message of values that may be shared; None until the shape is known."""
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Message[A_contra, R_co]:
         """A message for the handler.
@@ -149,10 +148,10 @@ class Factory(Generic[A_contra, P, R_co]):
             TypeError: the parameters do not fit the handler's signature.
             NotStorable: a value is not exactly what its annotation says.
         """
-        check = self._check
-        if check is None or kwargs or len(args) != self._count:
+        make = self._quick
+        if make is None or kwargs or len(args) != self._count:
             return self._make(args, kwargs)
-        return Message(self.spec, check(args))
+        return make(args)
 
     def _make(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Message[A_contra, R_co]:
         """The long way to a message: of values that may change, it keeps the bytes instead."""
@@ -160,11 +159,18 @@ class Factory(Generic[A_contra, P, R_co]):
         spec.complete()
         shape = spec.shape
         positional = not kwargs and len(args) == self._count
-        checked = shape.check(args if positional else spec.signature.bind(args, kwargs))
-        if not shape.live:
-            return Message(spec, shape.encode(checked))
-        self._check = shape.check
-        return Message(spec, checked)
+        values = args if positional else spec.signature.bind(args, kwargs)
+        if shape.live:
+            if self._quick is None:
+                self._quick = shape.maker(Message, spec, self._make_live)
+            return self._make_live(values)
+        body = shape.encode(shape.check(values))
+        return Message(spec, body, len(body))
+
+    def _make_live(self, values: tuple[Any, ...]) -> Message[A_contra, R_co]:
+        shape = self.spec.shape
+        checked = shape.check(values)
+        return Message(self.spec, checked, 0 if shape.most is None else shape.most(checked))
 
     def __repr__(self) -> str:
         return f"<handler {self.__qualname__}>"

@@ -129,11 +129,7 @@ class Mail(msgspec.Struct, eq=False, gc=False):
 
 def size_of(message: Message[Any, Any]) -> int:
     """An upper bound of a message's body in bytes; exact where a bound is not cheap."""
-    held = message.held
-    if isinstance(held, bytes):
-        return len(held)
-    most = message.spec.shape.most
-    return len(message.body()) if most is None else most(held)
+    return message.size or len(message.body())
 
 
 def from_envelope(envelope: Envelope) -> Mail:

@@ -32,6 +32,8 @@ class Message(msgspec.Struct, Generic[A_contra, R_co], frozen=True, eq=False, gc
     """The handler it is for."""
     held: tuple[Any, ...] | bytes
     """The checked values if the handler's shape is live, else their bytes."""
+    size: int
+    """Of its body in bytes, or an upper bound of that; 0 where none is cheaply told."""
 
     @property
     def values(self) -> tuple[Any, ...]:

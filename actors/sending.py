@@ -74,14 +74,9 @@ class Sending:
         """
         cell = self._active.get(ref.name)
         if cell is not None and message.__class__ is Message:
-            kind, spec = cell.kind, message.spec
-            if kind is not None and spec in kind.specs:
-                shape, held, ledger = spec.shape, message.held, self._ledger
-                most = shape.most
-                if most is not None and isinstance(held, tuple):
-                    size = shape.fixed or most(held)
-                else:
-                    size = size_of(message)
+            kind = cell.kind
+            if kind is not None and message.spec in kind.specs:
+                size, ledger = message.size or size_of(message), self._ledger
                 if size <= INLINE:
                     ledger.number = number = ledger.number + 1
                     return cell, Mail(number, message, cause, 0, None, None, None, 0, size)

@@ -10,13 +10,13 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Union
+from typing import TYPE_CHECKING, Any, TypeVar, Union
 
 import msgspec
 from msgspec.structs import astuple
 
 from .annotations import Note, Unresolved
-from .checking import SMALL, Check, compile_check, compile_most, sizes_of
+from .checking import SMALL, Check, Slowly, compile_check, compile_maker, compile_most, sizes_of
 from .errors import DefinitionError, NotStorable
 from .kinds import Inexact, Kind, generic
 from .reading import reading, typed_decoder, undecodable
@@ -26,6 +26,7 @@ from .values import kind_of
 if TYPE_CHECKING:
     from .ref import Post
 
+M = TypeVar("M")
 _encode = msgspec.msgpack.Encoder().encode
 
 
@@ -123,6 +124,13 @@ class Shape:
         self.notes = tuple(Note(annotation) for annotation, _ in pairs)
         object.__setattr__(self, "__class__", Shape)
         self._complete = True
+
+    def maker(self, make: Callable[..., M], spec: object, slow: Slowly[M]) -> Slowly[M]:
+        """The fastest way to `make(spec, values, size)` for values that need nothing; `slow` for others.
+
+        The size is what `most` says of them, or 0.
+        """
+        return compile_maker(self.kinds, sizes_of(self.names, self.kinds), make, spec, slow)
 
     def default(self, name: str) -> Default | None:
         """What a missing value becomes; None if it must be given."""

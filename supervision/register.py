@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, cast
 import trio
 
 from ..actors.actor import actor_type
+from ..actors.errors import NodeClosed
+from ..mailbox.errors import StoreError
 from ..mailbox.glance import list_supervisors
 from ..mailbox.records import Children, name_key, pack
 from ..mailbox.store import Table
@@ -35,10 +37,10 @@ class Register:
         self._written: dict[str, bytes] = {}
         self._rolls: dict[str, Roll] = {}
         self._unwritten: dict[str, Overseer] = {}
-        self._changes = self._durable = 0
-        """How often lists have changed, and up to which of these changes they are on disk."""
-        self._flight: trio.Event | None = None
-        """Lists are on their way to the disk; set when they are there, or will never be."""
+        self._writing = False
+        """Lists are on their way to the disk, and `_write_soon` will write what has changed since."""
+        self._flushed = trio.Event()
+        """Set, and replaced, when what has changed is in the open batch."""
 
     # What was.
 
@@ -102,38 +104,35 @@ class Register:
             roll = self._rolls[overseer.name] = Roll(overseer)
         elif not roll.follow():
             return
-        self._changes += 1
-        if not self._unwritten:
-            self._runtime.start_soon(self._flush_soon)
         self._unwritten[overseer.name] = overseer
+        if not self._writing:
+            self._writing = True
+            self._runtime.start_soon(self._write_soon)
 
-    async def _flush_soon(self) -> None:
-        while self._flight is not None:
-            await self._flight.wait()
-        self.flush()
+    async def _write_soon(self) -> None:
+        """Write lists until none has changed meanwhile, each when the one before is on disk.
+
+        So a list of ten thousand is written once a commit, and not once a child.
+        """
+        try:
+            while self._unwritten:
+                self.flush()
+                await self.wait_durable()
+        except (StoreError, NodeClosed):
+            pass  # who waits for a list hears it, too
+        finally:
+            self._writing = False
+            self.flush()
 
     async def written(self) -> None:
         """Return when every change until now is on disk, and all that led to it.
 
-        Who comes while lists are on their way shares the next write with all who do: a list of ten thousand
-        is written once a commit, and not once a child.
-
         Raises:
-            BaseException: why nothing becomes durable any more.
+            StoreError, NodeClosed: nothing becomes durable any more.
         """
-        changes = self._changes
-        while self._flight is not None:
-            await self._flight.wait()
-            if self._durable >= changes:
-                return
-        self._flight, changes = trio.Event(), self._changes
-        try:
-            self.flush()
-            await self.wait_durable()
-            self._durable = changes
-        finally:
-            self._flight.set()
-            self._flight = None
+        if self._unwritten:
+            await self._flushed.wait()
+        await self.wait_durable()
 
     async def wait_durable(self) -> None:
         """Return when what has happened until now is on disk."""
@@ -146,6 +145,8 @@ class Register:
         unwritten, self._unwritten = self._unwritten, {}
         for overseer in unwritten.values():
             self._write(overseer)
+        flushed, self._flushed = self._flushed, trio.Event()
+        flushed.set()
 
     def _write(self, overseer: Overseer) -> None:
         record = self._rolls[overseer.name].record()
@@ -174,7 +175,8 @@ class Roll:
         self.overseer = overseer
         self._names: list[str] = []
         self._types: list[str] = []
-        self._count, self._last, self._stale = 0, cast("AnyChild | None", None), True
+        self._last: AnyChild | None = None
+        self._count, self._stale = 0, True
         self.follow()
 
     def follow(self) -> bool:

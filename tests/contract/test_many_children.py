@@ -127,5 +127,6 @@ async def test_a_child_that_was_refused_is_not_written_down() -> None:
         await tree.start_child("pool", "first")
         with pytest.raises(ChildRefused):
             await tree.start_child("pool", "first")
+        assert remembered(store).names == ["first"]
         await tree.terminate_child("first")
         assert remembered(store).names == []

@@ -54,6 +54,8 @@ class Blame:
         self._slot = runtime.store.in_hand
         self._careful: dict[int, int] = {}
         self._new = range(0)
+        self._alarmed_until = 0
+        """Turns handled, up to which whatever mailbox comes into memory is careful."""
         self.lone: Cell | None = None
         """The suspect that runs: no other turn is stepped."""
         self._found: dict[int, Suspect] = {}
@@ -82,6 +84,8 @@ class Blame:
         found = {box: each for box, each in known.items() if number_at_head(store, box) == each.number}
         if left is not None:
             self._accuse(left, found)
+            if left.number:
+                self._slot.note_careful()
         if found != known:
             try:
                 store.commit({Table.META: {SUSPECTS_KEY: pack_suspects(found)}})
@@ -101,7 +105,10 @@ class Blame:
         store, boxes = self._runtime.store, self._runtime.ledger.counters.next_box
         if number_at_head(store, left.box) == left.number:
             found[left.box] = Suspect(left.number)
-        elif left.box < boxes:
+            return
+        if left.careful:  # the one before it, too: perhaps in another mailbox, and so by turns for ever
+            self._alarmed_until = self._runtime.ledger.counters.handled + MAX_TURNS_AHEAD
+        if left.box < boxes:
             self._beware(left.box)
         else:  # a mailbox that was as new comes about again, under nearly the same number
             self._new = range(boxes, left.box + MAX_TURNS_AHEAD)
@@ -111,11 +118,13 @@ class Blame:
         if head is not None:
             self._careful[box] = head + MAX_TURNS_AHEAD
 
-    def careful_until(self, box: int) -> int:
+    def careful_until(self, box: int, head: int) -> int:
         """The sequence up to which a mailbox's turns do not run ahead: a crash names one that is on disk.
 
         What brought the process down was no further than this beyond what was on disk.
         """
+        if self._alarmed_until and self._runtime.ledger.counters.handled < self._alarmed_until:
+            return head + MAX_TURNS_AHEAD
         return self._careful.get(box, MAX_TURNS_AHEAD if box in self._new else 0)
 
     def arrest(self) -> None:

@@ -86,7 +86,7 @@ class Cells:
             return known
         cell = Cell(box, record)
         cell.used_at = self._clock()
-        cell.careful = self._runtime.blame.careful_until(box)
+        cell.careful = self._runtime.blame.careful_until(box, cell.head)
         self._add(cell)
         if cell.name[0] == "@":
             self._runtime.away.adopt(cell)
@@ -112,7 +112,7 @@ class Cells:
         box, counters.next_box = counters.next_box, counters.next_box + 1
         record = Box(name, 0, 0, "", 0, "", 0, 0, "", 0, 0, 0)
         cell = Cell(box, record)
-        cell.careful = self._runtime.blame.careful_until(box)
+        cell.careful = self._runtime.blame.careful_until(box, cell.head)
         cell.used_at = self._clock()
         self._ledger.write(Table.NAMES, name_key(name), cell.key())
         self._ledger.touch(cell)

@@ -286,5 +286,6 @@ class Endings:
             cell.clear_failure()
         batch = self._ledger.open
         batch.turns += 1
+        cell.lsn = batch.lsn  # whoever is next and may not run ahead waits for this end, too
         if cell.touched != batch.lsn:
             self._ledger.touch(cell)

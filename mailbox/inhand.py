@@ -26,8 +26,12 @@ BOX: Final = 4
 """Word: its mailbox."""
 LONE: Final = 5
 """Word: number of the suspect that runs alone, from its beginning to its end; 0 while none does."""
-SURVIVED: Final = 6
-"""Word: 1 once the step of a lone turn has lasted `GRACE_S`."""
+FLAGS: Final = 6
+"""Word: `SURVIVED` and `CAREFUL`."""
+SURVIVED: Final = 1
+"""Flag: the step of a lone turn has lasted `GRACE_S`."""
+CAREFUL: Final = 2
+"""Flag: some mailboxes do not run ahead, since the process before was killed, too."""
 OOM: Final = 7
 """Word: how often the kernel had killed for want of memory when the lone turn began."""
 GRACE_S: float = 0.5
@@ -49,6 +53,8 @@ class Left(msgspec.Struct, frozen=True):
     """The suspect that ran alone; 0 if none did."""
     sudden: bool
     """Its step was a short one, or the kernel has run out of memory since."""
+    careful: bool = False
+    """Some mailboxes did not run ahead in that life."""
 
 
 class InHand:
@@ -85,11 +91,12 @@ class InHand:
     def _judge(self, image: bytes) -> Left | None:
         if len(image) != SIZE or image[:24] != self._head():
             return None
-        _, boot, number, box, lone, survived, oom = _WORDS.unpack(image)
+        _, boot, number, box, lone, flags, oom = _WORDS.unpack(image)
         if boot == bytes(16):
             return None
         starved = self._file is not None and oom_kills() > oom
-        return Left(number, box, lone, sudden=not survived or starved)
+        sudden = not flags & SURVIVED or starved
+        return Left(number, box, lone, sudden=sudden, careful=bool(flags & CAREFUL))
 
     def _head(self) -> bytes:
         """Magic, and a digest of the boot; one of zeros, which is never believed, if that is unknown."""
@@ -123,11 +130,15 @@ class InHand:
         """The bytes that a killed process would leave now."""
         return bytes(self.words) if self._begun else self._image
 
+    def note_careful(self) -> None:
+        """Let the next life know that some mailboxes did not run ahead in this one."""
+        self.words[FLAGS] |= CAREFUL
+
     # Of a lone turn.
 
     def begin_alone(self, number: int) -> None:
         """A suspect begins its lone turn."""
-        self.words[SURVIVED] = 0
+        self.words[FLAGS] &= ~SURVIVED
         self.words[OOM] = 0 if self._file is None else oom_kills()
         self.words[LONE] = number
 
@@ -139,7 +150,7 @@ class InHand:
     def watch(self) -> None:
         """A step of a lone turn begins: note it if the process still lives after `GRACE_S`."""
         self.rest()
-        self.words[SURVIVED] = 0
+        self.words[FLAGS] &= ~SURVIVED
         if self._file is None:
             return  # a virtual clock would jump over it
         self._watch = threading.Timer(GRACE_S, self._survive)
@@ -153,7 +164,7 @@ class InHand:
             watch.cancel()
 
     def _survive(self) -> None:
-        self.words[SURVIVED] = 1
+        self.words[FLAGS] |= SURVIVED
 
 
 def _blank() -> Words:

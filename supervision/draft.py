@@ -153,7 +153,7 @@ class Draft:
         if place.status is Status.EXITED:
             self.absorb(place.name)
         gone_for_good = place.spec.terms.restart == "temporary" or self.is_dynamic
-        if gone_for_good and not self.is_over:
+        if place.refused or (gone_for_good and not self.is_over):
             self.forget(place)
         else:
             self.put(place, status=Status.DOWN)

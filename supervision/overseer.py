@@ -73,10 +73,11 @@ class Overseer:
             self._stopping = True
         elif isinstance(event, Started):
             self._guests.discard(event.name)
+        was_over = self.is_over
         self.state, actions = decide(self.spec, self.state, event, runtime.clock(), runtime.random.random())
         for action in actions:
             self._do(action)
-        if not self.tree.closing and self.state.phase not in (Phase.STOPPING, Phase.ENDED):
+        if not was_over:
             self.tree.register.remember(self)
 
     # Its actors, as their `Guardian`.
@@ -149,9 +150,7 @@ class Overseer:
         self.tell(wait.event)
 
     def _forget(self, name: str) -> None:
-        """A child's spec is deleted; an actor's life ends with it, unless all of the node ends."""
-        if self.tree.closing:
-            return
+        """A child's spec is deleted, and an actor's life ends with it."""
         below = self._below.pop(name, None)
         if below is not None:
             below.dissolve()

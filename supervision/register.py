@@ -10,7 +10,7 @@ import trio
 
 from ..actors.actor import actor_type
 from ..actors.errors import NodeClosed
-from ..mailbox.errors import StoreError
+from ..mailbox.errors import StoreError, Undecodable
 from ..mailbox.glance import list_supervisors
 from ..mailbox.records import Children, name_key, pack
 from ..mailbox.store import Table
@@ -55,14 +55,27 @@ class Register:
                 self.forsake(name for name, type_ in pairs if type_ and name not in self._specs)
 
     def forsake(self, names: Iterable[str]) -> None:
-        """No supervisor has these actors any more."""
+        """No supervisor has these actors any more; those that live go on."""
         for name in sorted(names):
             if name in self.orphans:
                 continue
-            self.orphans.append(name)
             self._runtime.declared.pop(name, None)
             self._runtime.guarding.let_go(name)
+            if not self._lives(name):
+                continue  # it has ended since the list was written
+            self.orphans.append(name)
             log.warning("no supervisor has %r any more: it goes on as a spawned actor", name)
+
+    def _lives(self, name: str) -> bool:
+        try:
+            cell = self._runtime.cells.find(name)
+        except Undecodable:
+            return True
+        return cell is not None and bool(cell.type)
+
+    def is_supervisor(self, name: str) -> bool:
+        """Whether a supervisor of this tree is declared under a name."""
+        return isinstance(self._specs.get(name), Supervisor | Dynamic)
 
     def remembered(self, spec: AnySupervisor) -> list[Child]:
         """The children that a `Dynamic` had when it last ran, from their last committed states.
@@ -81,7 +94,12 @@ class Register:
     def _revive(self, spec: Dynamic, name: str) -> Child | None:
         try:
             cell = self._runtime.cells.find(name)
-            if cell is None or cell.kind is None:
+            if cell is None or not cell.type:
+                if spec.restart == "permanent":
+                    text = "%r had ended its own life when the node did, and is not started again under %r"
+                    log.warning(text, name, spec.name)  # what it was declared as lay in memory only
+                return None
+            if cell.kind is None:
                 return None
             actor = cell.kind.build(cell.kind.state.decode(cell.state, self._runtime.post))
         except Exception as error:
@@ -185,7 +203,7 @@ class Roll:
         An event may delete children; it adds one at most, and at the end.
         """
         children = self._children
-        count, last = len(children), next(reversed(children.values())).spec if children else None
+        count, last = len(children), _last_of(children)
         if count == self._count and last is self._last:
             return False
         if count == self._count + 1 and last is not None and not self._stale:
@@ -213,6 +231,12 @@ class Roll:
         self._names = list(children)
         self._types = [_type(place.spec) for place in children.values()]
         self._stale = False
+        # Somebody may ask in the middle of an event, before this hears of it.
+        self._count, self._last = len(children), _last_of(children)
+
+
+def _last_of(children: dict[str, Place]) -> AnyChild | None:
+    return next(reversed(children.values())).spec if children else None
 
 
 def about(spec: AnySupervisor) -> str:

@@ -92,6 +92,7 @@ class RunningTree:
         if not self.top.is_over:
             self.top.tell(ShutDown("the end of the node"))
             await self._ended.wait()
+            self.register.flush()
 
     def is_ready(self) -> None:
         """All children have started."""
@@ -152,6 +153,9 @@ class RunningTree:
             child = name
         else:
             raise TypeError(f"{supervisor!r} has no template: give a Child(...)")
+        if self.register.is_supervisor(child.name):
+            text = f"{child.name!r} is the name of a supervisor of this tree; give the child another"
+            raise ChildRefused(Denied("invalid", f"supervisor {supervisor!r}: {text}"))
         await self._ask(overseer, lambda wish: StartChild(wish, child))
 
     async def terminate_child(self, name: str) -> None:

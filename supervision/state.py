@@ -51,6 +51,8 @@ class Place(msgspec.Struct, frozen=True):
     """Restarts that it was the cause of since it last ran quietly; the next wait grows with them."""
     since: float = 0.0
     """When it last started, in monotonic seconds."""
+    refused: bool = False
+    """Whoever asked for it was told that it was not started: it goes as soon as it has stopped."""
 
     @property
     def name(self) -> str:

@@ -38,6 +38,9 @@ def close(draft: Draft, exit: Exit) -> None:
     draft.phase, draft.exit = Phase.STOPPING, exit
     if task is not None and isinstance(task.purpose, Hire | Dismiss):
         deny_late(draft, task.purpose.token)
+        place = draft.find(task.purpose.name)
+        if isinstance(task.purpose, Hire) and task.purpose.new and place is not None:
+            draft.put(place, refused=True)
     for event in draft.postponed:
         if isinstance(event, Request):
             deny_late(draft, event.token)

@@ -40,6 +40,15 @@ class Account(Actor, type_name="bank.Account"):
         await trio.sleep(seconds)
         return "done"
 
+    @handler
+    async def hold(self, gate: str) -> str:
+        """Make a file, and go on when somebody has removed it."""
+        file = trio.Path(gate)
+        await file.touch()
+        while await file.exists():  # noqa: ASYNC110 - a file tells nobody
+            await trio.sleep(0.01)
+        return "done"
+
     @handler(retry=Retry(attempts=1))
     async def break_(self) -> None:
         raise ValueError("broken on purpose")

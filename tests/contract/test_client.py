@@ -31,6 +31,7 @@ from callboard.mailbox.reading import find_mailbox
 from .bank import Account, Broke, open_bank, running
 
 pytestmark = pytest.mark.slow
+PATIENCE_S = 20
 
 
 class Stranger(Actor, type_name="bank.Stranger"):
@@ -105,22 +106,37 @@ def test_a_delay_and_a_key_are_kept(store: Path) -> None:
             assert time.monotonic() < deadline
 
 
-def test_threads_share_a_client_and_do_not_wait_for_each_other(store: Path) -> None:
+def test_threads_share_a_client_and_do_not_wait_for_each_other(store: Path, tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    slow: list[str] = []
     with Client(store) as client:
         ann = client.ref(Account, "ann")
         other = client.ref(Account, "nobody")
-        slow: list[str] = []
-        thread = threading.Thread(target=lambda: slow.append(client.ask(ann, Account.muse(0.5))))
-        thread.start()
-        threads = [threading.Thread(target=lambda: client.tell(other, Account.deposit(1))) for _ in range(20)]
-        for each in threads:
-            each.start()
-        for each in threads:
-            each.join()
-        assert slow == []
-        thread.join()
+        asking = threading.Thread(target=lambda: slow.append(client.ask(ann, Account.hold(str(gate)))))
+        telling = [threading.Thread(target=lambda: client.tell(other, Account.deposit(1))) for _ in range(20)]
+        asking.start()
+        try:
+            wait_for(gate)
+            for each in telling:
+                each.start()
+            for each in telling:
+                each.join(PATIENCE_S)
+                assert not each.is_alive(), "it waits for the ask"
+            assert slow == []
+        finally:
+            gate.unlink(missing_ok=True)
+            for each in asking, *telling:
+                if each.is_alive():
+                    each.join(PATIENCE_S)
         assert slow == ["done"]
         assert client.ask(ann, Account.deposit(0)) == 100
+
+
+def wait_for(file: Path) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while not file.exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 def test_a_ref_of_a_client_sends_only_through_it(store: Path) -> None:

@@ -75,10 +75,13 @@ class Account(Actor):
         self.balance += self.turn.attempt
         return self.balance
 
-    @handler
-    async def pay(self, to: ActorRef[Account], amount: int) -> None:
-        self.balance -= amount
-        await to.tell(Account.deposit(amount))
+    @handler(retry=Retry(attempts=3, wait=1, jitter=0))
+    async def pay(self, to: ActorRef[Account], amounts: list[int]) -> None:
+        """Pay the amount of this attempt, and fail unless it is the last."""
+        self.balance -= amounts[self.turn.attempt - 1]
+        await to.tell(Account.deposit(amounts[self.turn.attempt - 1]))
+        if self.turn.attempt < len(amounts):
+            raise ValueError("not yet")
 
     @handler
     async def ask_other(self, other: ActorRef[Account]) -> None:
@@ -189,10 +192,13 @@ async def test_a_transfer_is_one_turn() -> None:
     async with open_node(MemoryStore()) as node:
         ann = await node.spawn(Account("Ann", balance=100), name="ann")
         bob = await node.spawn(Account("Bob"), name="bob")
-        await ann.tell(Account.pay(bob, 30))
+        await ann.tell(Account.pay(bob, [1, 2, 30]))
+        for _ in range(2):
+            await trio.sleep(0.9)
+            assert await bob.ask(Account.read()) == (0, [], "Bob")
         await node.wait_idle()
-        assert await ann.ask(Account.deposit(0)) == 70
-        assert await bob.ask(Account.deposit(0)) == 30
+        assert await ann.ask(Account.read()) == (70, [], "Ann")
+        assert await bob.ask(Account.read()) == (30, [30], "Bob")
 
 
 async def test_a_request_is_answered_by_a_message() -> None:

@@ -141,7 +141,7 @@ def test_an_operators_kill_in_a_slow_handler_never_makes_a_dead_letter(tmp_path:
     assert [programs.done(other) for other in OTHERS] == [1] * len(OTHERS)
 
 
-def test_a_completed_turn_clears_the_suspicion(tmp_path: Path) -> None:
+def test_a_message_that_is_mended_after_three_crashes_alone_is_dead(tmp_path: Path) -> None:
     programs = Programs(tmp_path, "exit")
     for crashes in (None, 0, 1, 2):
         assert programs.run() == 9
@@ -152,7 +152,7 @@ def test_a_completed_turn_clears_the_suspicion(tmp_path: Path) -> None:
     assert (programs.dead(), programs.suspects()) == (["crashed"], [])
 
 
-def test_a_turn_that_is_mended_in_time_is_handled(tmp_path: Path) -> None:
+def test_a_message_that_is_mended_in_time_is_handled_and_suspected_no_more(tmp_path: Path) -> None:
     programs = Programs(tmp_path, "exit")
     assert [programs.run() for _ in range(3)] == [9] * 3
     programs.fuse.unlink()

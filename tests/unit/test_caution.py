@@ -42,15 +42,16 @@ class Counter(Actor, type_name="caution.Counter"):
 
 class Maker(Actor, type_name="caution.Maker"):
     @handler
-    async def make(self, last: int) -> None:
+    async def make(self, last: int, counts: int) -> None:
         made = self.turn.spawn(Counter(last))
-        await made.tell(Counter.count(last + 1))
+        for number in range(last + 1, last + 1 + counts):
+            await made.tell(Counter.count(number))
 
 
-async def prepare(counts: int, makes: int) -> MemoryStore:
+async def prepare(counts: int, makes: int, *, made_counts: int = 1) -> MemoryStore:
     """A store in which a counter and a maker have mail, all of it durable and none of it begun.
 
-    The last actor that is made is told the deadly number.
+    The last actor that is made is told the deadly number first.
     """
     store = MemoryStore()
     async with run_runtime(store, real_world(None, None, None), Habits(at_rest=True), 0) as runtime:
@@ -59,14 +60,21 @@ async def prepare(counts: int, makes: int) -> MemoryStore:
         maker = await node.spawn(Maker(), name="maker")
         await node.tell_all([(counter, Counter.count(number)) for number in range(1, counts + 1)])
         lasts = [DEADLY - makes + number for number in range(makes)]
-        await node.tell_all([(maker, Maker.make(last)) for last in lasts])
+        await node.tell_all([(maker, Maker.make(last, made_counts)) for last in lasts])
     return store.reopen()
 
 
 async def live(store: MemoryStore, *, deadly: bool) -> tuple[MemoryStore, int]:
-    """One life, until it is killed or has handled everything: the store of the next, and its commits."""
+    """One life, until it is killed if it is deadly, or else has handled everything.
+
+    Returns:
+        the store of the next, and its commits.
+    """
+    died = False
 
     def die() -> None:
+        nonlocal died
+        died = True
         store.crash()
         raise RuntimeError("killed")
 
@@ -78,7 +86,8 @@ async def live(store: MemoryStore, *, deadly: bool) -> tuple[MemoryStore, int]:
             await Node(runtime).wait_idle()
             commits = runtime.ledger.durable - before
     except StoreError:
-        pass
+        assert died
+    assert died == deadly
     return store.reopen(), commits
 
 
@@ -93,10 +102,11 @@ async def test_a_mailbox_runs_ahead_again_beyond_what_the_crash_took_back() -> N
 
 
 async def test_actors_made_after_a_crash_in_a_new_one_run_ahead_again() -> None:
-    store, _ = await live(await prepare(DEADLY - 1, 1), deadly=True)
+    many = 3 * MAX_TURNS_AHEAD
+    store, _ = await live(await prepare(DEADLY - 1, 1, made_counts=many), deadly=True)
     store, commits = await live(store, deadly=False)
     assert read_counters(store).queued == 0
-    assert commits < 100
+    assert commits < MAX_TURNS_AHEAD + 100
 
 
 @pytest.mark.parametrize(("counts", "makes"), [(DEADLY, 0), (0, 1), (0, 400), (DEADLY - 1, 400)])

@@ -6,6 +6,7 @@ wait is the number of steps, turns and commits in it.
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections.abc import Awaitable, Callable, Generator
 
@@ -14,7 +15,7 @@ import trio
 from trio.testing import MockClock
 
 from callboard import Actor, ActorRef, Node, handler, open_node
-from callboard.actors.schedule import FAVOUR
+from callboard.actors.schedule import FAVOUR, HASTE
 from callboard.mailbox.memory import MemoryStore
 from callboard.mailbox.store import Writes
 
@@ -106,8 +107,12 @@ async def awake() -> None:
 
 
 async def waits(call: Callable[[], Awaitable[object]], count: int, rate: float) -> list[tuple[float, float]]:
-    """Make calls at random times, a number a second: when each was meant, and when it was over."""
+    """Make calls at random times, a number a second: when each was meant, and when it was over.
+
+    One that is never answered is an error a second after the last: the clock of `awake` goes on for ever.
+    """
     rng, found, at = random.Random(7), list[tuple[float, float]](), trio.current_time()
+    meant_at = [at := at + rng.expovariate(rate) for _ in range(count)]
 
     async def make(meant: float) -> None:
         await trio.sleep_until(meant)
@@ -116,9 +121,10 @@ async def waits(call: Callable[[], Awaitable[object]], count: int, rate: float) 
 
     async with trio.open_nursery() as beside:
         beside.start_soon(awake)
-        async with trio.open_nursery() as nursery:
-            for _ in range(count):
-                nursery.start_soon(make, at := at + rng.expovariate(rate))
+        with trio.fail_at(at + 1):
+            async with trio.open_nursery() as nursery:
+                for meant in meant_at:
+                    nursery.start_soon(make, meant)
         beside.cancel_scope.cancel()
     return found
 
@@ -143,8 +149,10 @@ async def test_an_ask_meets_two_steps_at_most_of_each_neighbour_that_holds_up_th
         slow = [await node.spawn(Busy()) for _ in range(neighbours)]
         for each in slow:
             await each.tell(getattr(Busy, verb)())
-        for meant, over in await waits(lambda: quick.ask(Quick.ask()), 200, rate=100):
-            assert sum(meant - STEP_S < began < over for began in STEPS) <= 2 * neighbours
+        found = await waits(lambda: quick.ask(Quick.ask()), 200, rate=100)
+        met = [sum(meant - STEP_S < began < over for began in STEPS) for meant, over in found]
+        assert sum(each > 0 for each in met) > 100
+        assert max(met) <= 2 * neighbours
         for each in slow:
             await node.stop(each)
 
@@ -162,11 +170,23 @@ async def test_an_ask_beside_a_backlog_waits_for_a_few_slices_and_no_favour() ->
 
 async def test_many_asks_beside_a_backlog_leave_it_most_of_the_loop() -> None:
     async with open_node(SlowStore(), types=[Quick]) as node:
-        quick = await node.spawn(Quick())
-        began, flood = trio.current_time(), await flooded(node, 30_000)
+        quick, flood = await node.spawn(Quick()), await flooded(node, 30_000)
+        began, before = trio.current_time(), node.statistics().queued
         await waits(lambda: quick.ask(Quick.ask()), 1500, rate=5000)
+        took, left = trio.current_time() - began, node.statistics().queued
+        assert left > 0
+        assert (before - left) * TURN_S > took / 2
         assert await flood.ask(Quick.ask()) == 30_000
-        assert trio.current_time() - began < 2 * 30_000 * TURN_S
+
+
+async def test_more_asks_than_there_is_time_for_leave_a_backlog_half_of_the_turns() -> None:
+    async with open_node(SlowStore(), types=[Quick]) as node:
+        asked = itertools.cycle([await node.spawn(Quick()) for _ in range(20)])
+        flood = await flooded(node, 30_000)
+        before = node.statistics().queued
+        await waits(lambda: next(asked).ask(Quick.ask()), 5000, rate=2 / TURN_S)
+        assert before - node.statistics().queued > 5000 - HASTE
+        assert await flood.ask(Quick.ask()) == 30_000
 
 
 async def test_an_ask_beside_a_large_state_does_not_wait_until_that_is_written_twice() -> None:
@@ -202,8 +222,8 @@ async def test_a_full_mailbox_does_not_wait_for_a_thousand_turns_that_block() ->
         busy = [await node.spawn(Busy()) for _ in range(2)]
         for each in busy:
             await each.tell(Busy.block())
-        began = trio.current_time()
-        assert await flood.ask(Quick.ask()) == 5000
-        assert trio.current_time() - began < 1000 * STEP_S / 4
+        with trio.fail_after(1000 * STEP_S / 4):
+            assert await flood.ask(Quick.ask()) == 5000
+        assert len(STEPS) > 10
         for each in busy:
             await node.stop(each)

@@ -1,9 +1,12 @@
 """Checks see what is on disk: states, dead letters, and whose mail waits."""
 
+from types import SimpleNamespace
+
 import pytest
 import trio
 
 from callboard import Actor, Retry, handler, open_node
+from callboard.cluster.opening import _virtual_now
 from callboard.mailbox.memory import MemoryStore
 from callboard.testing.kills import in_words
 from callboard.testing.remains import Remains
@@ -62,19 +65,24 @@ def test_mail_that_was_not_handled_is_told_by_name() -> None:
     )
 
 
-async def test_a_store_is_at_rest_when_no_mail_and_no_timer_that_is_due_waits() -> None:
+@pytest.mark.virtual
+async def test_a_store_is_at_rest_when_no_mail_and_no_timer_that_is_due_waits(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("callboard.testing.remains.time", SimpleNamespace(time_ns=_virtual_now))
     store = MemoryStore()
     async with open_node(store, drain=0) as node:
         ann = await node.spawn(Clerk(), name="ann")
         await ann.tell(Clerk.remind(3600))
         await node.wait_idle()
-        assert Remains(store).is_at_rest()
-        await ann.tell(Clerk.remind(0.05))
-        await node.wait_idle()
-        await node.pause(ann)
-    await trio.sleep(0.06)
     left = Remains(store.reopen())
+    await trio.sleep(3599)
+    assert left.is_at_rest()
+    await trio.sleep(2)
     assert not left.is_at_rest()
-    async with open_node(left.store):
-        await trio.sleep(0.1)
+    async with open_node(left.store, drain=0) as node:
+        await trio.sleep(1)
         assert left.is_at_rest()
+        assert left.state("ann") == {"done": 12}
+        await node.ref(Clerk, "ann").tell(Clerk.dawdle())
+        assert not left.is_at_rest()

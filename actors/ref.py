@@ -96,7 +96,10 @@ class ActorRef(Generic[A_co]):
         Raises:
             TypeError: the message belongs to another actor's class.
             MessageTooLarge: its body is above the limit.
-            IdReused: the id was used with other content.
+            Overloaded: it is above the store's quota, or more than one turn may send (G13).
+            IdReused: the id was used with other content. On another node that is found out later, and the
+                message becomes a dead letter there.
+            NoSuchActor: the ref is to another node, and this one has no link to it.
             NodeClosed: the node was closed.
         """
         turn = turn_in_hand()
@@ -132,8 +135,13 @@ class ActorRef(Generic[A_co]):
             Refusal: the actor refused; its own type.
             AskFailed: the message failed for good.
             AskTimeout: no reply in time; the outcome is unknown.
-            NoSuchActor: no actor lives at this address.
+            NoSuchActor: no actor lives at this address, or there is no link to its node.
+            TypeError: the message belongs to another actor's class.
+            MessageTooLarge: its body is above the limit.
+            Overloaded: it is above the store's quota.
+            IdReused: the id was used with other content.
             AskInTurn: called inside a turn; use `self.turn.request`.
+            NodeClosed: the node was closed.
         """
         turn = turn_in_hand()
         post = self._post

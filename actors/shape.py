@@ -10,7 +10,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, TypeVar, Union
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 from msgspec.structs import astuple
@@ -18,8 +18,8 @@ from msgspec.structs import astuple
 from .annotations import Note, Unresolved
 from .checking import SMALL, Check, Slowly, compile_check, compile_maker, compile_most, sizes_of
 from .errors import DefinitionError, NotStorable
-from .kinds import Inexact, Kind, generic
-from .reading import reading, typed_decoder, undecodable
+from .kinds import Inexact, Kind
+from .reading import typed_decoder, undecodable
 from .reply import Reply as Reply
 from .values import kind_of
 
@@ -45,7 +45,7 @@ class Shape:
     """Named values with annotations."""
 
     __slots__ = (
-        *("_complete", "_defaults", "_partial", "_place"),
+        *("_complete", "_defaults", "_place"),
         *("check", "decode", "encode", "fixed", "kinds", "live", "most", "names", "native", "notes", "small"),
     )
 
@@ -93,7 +93,6 @@ class Shape:
         self.notes = notes
         self._defaults = defaults
         self._place = place
-        self._partial: type[msgspec.Struct] | None = None
         self._complete = False
         object.__setattr__(self, "__class__", _Unresolved)
         with suppress(Unresolved):  # until somebody needs it
@@ -197,27 +196,6 @@ class Shape:
             except Inexact as error:
                 raise NotStorable(error.text(self._at(name))) from error.__cause__
         return _encode(lowered)
-
-    def decode_some(self, data: bytes, post: Post | None = None) -> dict[str, Any]:
-        """What `encode_some` wrote.
-
-        Raises:
-            Undecodable: it is something else.
-        """
-        if self._partial is None:
-            fields = [
-                (name, generic(Union, kind.wire, msgspec.UnsetType), msgspec.UNSET)
-                for name, kind in zip(self.names, self.kinds, strict=True)
-            ]
-            self._partial = msgspec.defstruct("some", fields, kw_only=True)
-        found: dict[str, Any] = {}
-        with reading(self._place):
-            record = msgspec.msgpack.decode(data, type=self._partial)
-            for name, kind in zip(self.names, self.kinds, strict=True):
-                value = getattr(record, name)
-                if value is not msgspec.UNSET:
-                    found[name] = kind.lift(value, post)
-        return found
 
 
 class _Unresolved(Shape):

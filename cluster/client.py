@@ -76,7 +76,7 @@ class Client:
 
         Args:
             kind: the actor's class, for the type checker.
-            name: its address, `name` or `name@node`.
+            name: its address, `name` or `name@node`; BadName is raised if it cannot be one.
         """
         short, _, node = name.partition("@")
         return ActorRef(check_name(short), node)

@@ -31,8 +31,6 @@ class Hello(Part, frozen=True):
     """The first frame, both ways."""
 
     version: int
-    library: str = ""
-    """Version of the library, for people."""
     node: str = ""
     """Name of the node that answers."""
 

@@ -33,9 +33,6 @@ Versions = tuple[int, int]
 OUR_VERSIONS: Final[Versions] = (1, 1)
 """The lowest and the highest version this release speaks."""
 
-ACCEPTS_PICKLE: Final = 1
-"""Flag: fields that were pickled are welcome here, from peers that are allowed to send them."""
-
 _PREFIX: Final = struct.Struct(">4sHHH")
 _HELLO: Final = struct.Struct(">QQ16sQQI")
 _ANSWER: Final = struct.Struct(">HHQQQI16sQI")

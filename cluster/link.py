@@ -47,7 +47,7 @@ BATCH = 192 * 1024
 WINDOW = 4 * 1024 * 1024
 """Bytes that may be under way."""
 KNOWN = 2
-"""Flag of an answer: mail of this store was taken before."""
+"""Flag of an answer: the listener knew this store before the hello. 1 is reserved."""
 EPOCH_BITS = 24
 """Bits of an epoch that count the connections of one incarnation."""
 

@@ -98,13 +98,16 @@ class Node:
 
         Args:
             actor: its state, if no actor lives at the name yet; else that one's state wins.
-            name: 1 to 255 bytes of UTF-8 without control characters; made up if not given.
+            name: 1 to 255 bytes of UTF-8 without control characters; made up if not given. `name@node`
+                spawns on another node, which has to know the type; it is durable there when this returns.
             fresh: refuse an actor that lives already.
 
         Raises:
             NameTaken: an actor of another type lives there, or `fresh` and one lives.
             BadName: the name cannot be an address.
             NotStorable: a field has a value its annotation does not allow.
+            NoSuchActor: this node has no link to that node.
+            InTurn: inside a turn; use `self.turn.spawn`.
         """
         return await self._runtime.post.spawn(actor, name=name, fresh=fresh)
 
@@ -114,6 +117,9 @@ class Node:
         Args:
             kind: the actor's class, for the type checker.
             name: its address, `name` or `name@node`.
+
+        Raises:
+            BadName: the name cannot be an address.
         """
         short, _, node = name.partition("@")
         return ActorRef(check_name(short), "" if node == self.name else node, self._runtime.post)
@@ -125,8 +131,11 @@ class Node:
             pairs: at most 10,000 of (ref, message), at most 64 MiB together.
 
         Raises:
-            Overloaded: more than that.
+            Overloaded: more than that, or than the store's quota.
             TypeError: a message belongs to another actor's class; nothing was sent.
+            MessageTooLarge: a body is above the limit; nothing was sent.
+            NoSuchActor: a ref is to a node that this one has no link to; nothing was sent.
+            InTurn: inside a turn; use `ref.tell` for each.
         """
         await self._runtime.post.tell_all(pairs)
 
@@ -138,11 +147,29 @@ class Node:
         await self._runtime.wait_idle()
 
     async def pause(self, ref: ActorRef[Any], reason: str = "paused by hand") -> None:
-        """Let a mailbox take mail but begin no turn, until `resume`; durable when this returns."""
+        """Let a mailbox take mail but begin no turn, until `resume`; durable when this returns.
+
+        Args:
+            ref: of an actor of this node.
+            reason: what `callboard ls` and `callboard why` say.
+
+        Raises:
+            NoSuchActor: there is no mailbox of this name, or it is on another node.
+            ValueError: the reason is empty.
+            InTurn: inside a turn.
+        """
         await self._runtime.orders.pause(ref, reason)
 
     async def resume(self, ref: ActorRef[Any]) -> None:
-        """Let a paused mailbox go on, its attempts counted from zero; durable when this returns."""
+        """Let a paused mailbox go on, its attempts counted from zero; durable when this returns.
+
+        Args:
+            ref: of an actor of this node; one that is not paused goes on, too.
+
+        Raises:
+            NoSuchActor: there is no mailbox of this name, or it is on another node.
+            InTurn: inside a turn.
+        """
         await self._runtime.orders.resume(ref)
 
     async def pause_type(self, kind: type[Actor] | str, reason: str = "paused by hand") -> None:
@@ -204,10 +231,12 @@ class Node:
     async def stop(self, ref: ActorRef[Any]) -> None:
         """End an actor's life when its mail up to now is handled; durable when this returns.
 
-        Its state goes; mail that comes later waits `park`.
+        Its state goes; mail that comes later waits `park`. To another node it leaves as mail does, and
+        nobody hears if no actor lives there.
 
         Raises:
-            NoSuchActor: there is no mailbox of this name.
+            NoSuchActor: there is no mailbox of this name, or no link to its node.
+            InTurn: inside a turn; an actor ends its own life by `self.turn.stop`.
         """
         await self._runtime.orders.stop(ref)
 

@@ -77,7 +77,7 @@ async def open_node(
         joining: `peers=`, `listen=` and more, for a node that others reach; see `Joining`.
 
     Raises:
-        StoreInUse, NotAStore, StoreDamaged, StoreTooNew, WrongNode, ClusterError: see `errors`.
+        StoreInUse, NotAStore, StoreDamaged, StoreTooNew, WrongNode, ClusterError, TreeGaveUp: see `errors`.
         DefinitionError, StoreFailed: an annotation mentions a name that does not exist; the disk failed.
     """
     plan = _plan(name, joining) if joining else None

@@ -168,11 +168,6 @@ class MemoryStore:
         for tell in waiting:
             tell()
 
-    @property
-    def sync_pending(self) -> int:
-        """How many commits are visible and not synced."""
-        return len(self._undo)
-
     def after_sync(self, tell: Callable[[], None]) -> None:
         """Call back when every commit so far is durable: at once, or in `release`; after a crash never.
 

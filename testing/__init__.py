@@ -1,9 +1,10 @@
 """The failure lab: property-test crashes, schedules and full disks; see docs/testing.md.
 
-Needs Hypothesis: `pip install callboard[testing]`. Nothing here needs pytest.
+Needs Hypothesis: `pip install 'callboard[testing]'`. Nothing here needs pytest.
 """
 
-from . import check as check, faults as faults, ops as ops
+# The first says what to install, before others fail without it.
+from . import available as available, check as check, faults as faults, ops as ops
 from .acts import (
     Cancelled as Cancelled,
     Requested as Requested,

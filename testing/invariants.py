@@ -4,7 +4,7 @@ Each is a function over what is known; it changes nothing, and returns what is w
 
 | name | what it holds | promise |
 |---|---|---|
-| conservation | accepted = handled + queued + scheduled + dead + discarded, at every commit | G4 |
+| conservation | accepted = handled + sent + queued + scheduled + dead + discarded, at every commit | G4 |
 | order | messages of one sender to one receiver end in the order in which they were sent | G5 |
 | once | no message's turn ends twice; none that nobody sent; an `id=` is taken in once | G3, G12 |
 | atomic | what a turn sends is on disk only if the turn is | G2 |

@@ -37,9 +37,8 @@ def test_some_of_the_values_come_back_too(pairs: list[Pair], data: st.DataObject
     it = shape(**{f"p{index}": annotation for index, (annotation, _) in enumerate(pairs)})
     chosen = data.draw(st.sets(st.integers(0, len(pairs) - 1)))
     some = {f"p{index}": data.draw(pairs[index][1]) for index in chosen}
-    back = it.decode_some(it.encode_some(some))
-    assert back.keys() == some.keys()
-    assert all(same(back[name], some[name]) for name in some)
+    of_these = shape(**{name: pairs[int(name[1:])][0] for name in some})
+    assert same(of_these.decode(it.encode_some(some), None), tuple(some.values()))
 
 
 def test_a_shape_is_live_if_every_annotation_is_immutable() -> None:
@@ -156,8 +155,6 @@ def test_some_refuses_names_and_values_that_do_not_fit() -> None:
         shape(a=int).encode_some({"b": 1})
     with pytest.raises(NotStorable, match="expected int"):
         shape(a=int).encode_some({"a": "1"})
-    with pytest.raises(Undecodable):
-        shape(a=int).decode_some(b"\xc1")
 
 
 def test_a_default_must_fit_its_annotation() -> None:

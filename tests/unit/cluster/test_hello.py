@@ -9,7 +9,6 @@ from hypothesis import given, strategies as st
 
 from callboard.cluster.errors import BadHello, NewerProtocol
 from callboard.cluster.hello import (
-    ACCEPTS_PICKLE,
     MOST_HELLO,
     MOST_REASON,
     OUR_VERSIONS,
@@ -70,7 +69,7 @@ HELLO = Hello(
     store=b"s" * 16,
     head=3,
     tail=4,
-    flags=ACCEPTS_PICKLE,
+    flags=1,
     cluster="c",
     node="a",
     to="b",

@@ -24,7 +24,7 @@ from .errors import NoSuchActor
 from .mail import Cause, Mail, from_envelope
 from .marks import check_id
 from .outbox import Outbox
-from .sending import check_key, check_message, check_size
+from .sending import check_key, check_message, check_size, name_of
 
 if TYPE_CHECKING:
     from .asks import Ask
@@ -143,8 +143,10 @@ class Away:
         Raises:
             TypeError: it is no message.
             MessageTooLarge: its body is above the limit.
+            BadName: the ref was made of something that is no address.
         """
         check_message(message)
+        name_of(ref)
         spec = message.spec
         body = message.body()
         if not spec.shape.native:

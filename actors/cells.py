@@ -88,7 +88,7 @@ class Cells:
         cell.used_at = self._clock()
         cell.careful = self._runtime.blame.careful_until(box, cell.head)
         self._add(cell)
-        if cell.name[0] == "@":
+        if cell.name.startswith("@"):
             self._runtime.away.adopt(cell)
             return cell
         if self._runtime.declared and cell.name in self._runtime.declared:

@@ -108,6 +108,8 @@ class HandlerSpec:
 def _check_name(name: object, text: str) -> str:
     if type(name) is not str or not name or len(name) > 255 or not name.isprintable():
         raise DefinitionError(f"{text}: name={name!r} cannot be stored; give 1 to 255 printable characters")
+    if name.startswith("$"):
+        raise DefinitionError(f"{text}: name={name!r} begins with $, as the runtime's own do; choose another")
     return name
 
 

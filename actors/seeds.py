@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
+from ..mailbox.envelope import MAX_BODY
 from ..mailbox.names import check_name
 from .addresses import SPAWN, split
-from .errors import NameTaken, NotStorable
+from .errors import MessageTooLarge, NameTaken, NotStorable
 from .ref import ActorRef
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ class Seeds:
 
         Raises:
             BadName, NameTaken, NotStorable
+            MessageTooLarge: with such a state no turn could end.
             NoSuchActor: there is no link to that node.
         """
         runtime = self._runtime
@@ -61,7 +63,7 @@ class Seeds:
             BadName, NameTaken, NotStorable
         """
         kind = self._kind_of(actor)
-        state = kind.state.encode(kind.state.check(kind.read(actor)))
+        state = _encoded(kind, actor)
         if name is None:
             name = f"{kind.name}/{self._runtime.ledger.next_number():x}"
         seed = Seed(check_name(name), kind, state, fresh)
@@ -74,14 +76,14 @@ class Seeds:
         """A spawn for another node, which has to know the type.
 
         Raises:
-            BadName, NotStorable
+            BadName, NotStorable, MessageTooLarge
         """
         kind: ActorType | None = getattr(type(actor), "__callboard__", None)
         if kind is None:
             raise NotStorable(f"{actor!r} is not an actor")
         away = self._runtime.away
         with away.abroad():
-            state = kind.state.encode(kind.state.check(kind.read(actor)))
+            state = _encoded(kind, actor)
         body = _encode((fresh, state))
         return away.parcel(check_name(ref.name), SPAWN, body, cause, type=kind.name, flags=flags)
 
@@ -137,3 +139,13 @@ class Seeds:
             self._runtime.cells.give_life(cell, seed.kind, seed.state)
         elif spawner is None:
             self._check_taken(seed, cell)
+
+
+def _encoded(kind: ActorType, actor: Actor) -> bytes:
+    state = kind.state.encode(kind.state.check(kind.read(actor)))
+    if len(state) > MAX_BODY:
+        raise MessageTooLarge(
+            f"the state of this {kind.name} has {len(state)} bytes and {MAX_BODY} is the most: "
+            "spread it over more actors"
+        )
+    return state

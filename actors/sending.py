@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..mailbox.envelope import INLINE, MAX_BODY
 from ..mailbox.errors import Undecodable
+from ..mailbox.names import check_name
 from .burying import bury
 from .cell import WINDOW, Cell, Phase
 from .current import turn_in_hand
@@ -87,10 +88,13 @@ class Sending:
 
         Raises:
             TypeError: it is no message, or one of another actor's class.
+            BadName: the ref was made of something that is no address.
         """
         if type(message) is not Message:
             check_message(message)
         cell = self._active.get(ref.name)
+        if cell is None or cell.kind is None:
+            name_of(ref)
         if cell is None:
             cell = self._runtime.cells.find(ref.name)
             if cell is None:
@@ -205,6 +209,15 @@ def check_key(key: object) -> None:
     """Refuse what cannot be the key of a timer."""
     if not isinstance(key, str) or not is_text(key) or not 1 <= len(key.encode()) <= 255:
         raise ValueError(f"a timer's key is a str of 1 to 255 bytes of UTF-8; got {key!r:.80}")
+
+
+def name_of(ref: ActorRef[Any]) -> str:
+    """The name in a ref to this node.
+
+    Raises:
+        BadName: the ref was made of something that is no address.
+    """
+    return check_name(ref.name)
 
 
 def check_message(given: object) -> None:

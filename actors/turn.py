@@ -23,7 +23,7 @@ from .load import STEP, look
 from .mail import Cause, Mail
 from .marks import check_same
 from .ref import ActorRef
-from .sending import check_key
+from .sending import check_key, name_of
 from .turnlog import log_of
 
 if TYPE_CHECKING:
@@ -145,9 +145,9 @@ class Turn(msgspec.Struct, eq=False):
         """
         self.check_open()
         check_key(key)
-        receiver = self.cell.name if to is None else str(to) if self._runtime.away.is_away(to) else to.name
-        setter, timers = self.cell.name, self._runtime.timers
-        self.effects.append(lambda: timers.cancel(setter, receiver, key))
+        setter, runtime = self.cell.name, self._runtime
+        receiver = setter if to is None else str(to) if runtime.away.is_away(to) else name_of(to)
+        self.effects.append(lambda: runtime.timers.cancel(setter, receiver, key))
 
     def request(
         self,

@@ -100,7 +100,7 @@ def _counters(store: Store) -> Counters | None:
 def _counted(counters: Counters) -> dict[str, int]:
     return {
         name: getattr(counters, name)
-        for name in ("accepted", "handled", "queued", "scheduled", "died", "discarded", "actors")
+        for name in ("accepted", "handled", "sent", "queued", "scheduled", "died", "discarded", "actors")
     }
 
 

@@ -95,6 +95,12 @@ class ActorMachine(RuleBasedStateMachine):
             SimulationError: one of them cannot be, or a rule has the name of a fault.
         """
         super().__init_subclass__()
+        for name in ("nodes", "faults", "orders", "within"):
+            if name in vars(cls):
+                raise SimulationError(
+                    f"{cls.__name__}.{name} in the body of the class would mean nothing: "
+                    f"write class {cls.__name__}(ActorMachine, {name}=...)"
+                )
         cls._nodes = cls._nodes if nodes is None else _checked_nodes(nodes, cls)
         cls._faults = cls._faults if faults is None else rules.checked_faults(faults, cls)
         cls._orders = cls._orders if orders is None else orders

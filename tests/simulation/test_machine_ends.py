@@ -200,6 +200,8 @@ async def crash(self: ActorMachine) -> None:
             "Mistaken.crash stands in the place of the fault crash",
         ),
         ({"wait": crash}, {}, "Mistaken.wait stands in the place of the rule that every machine has wait"),
+        ({"faults": faults.ALL}, {}, "would mean nothing: write class Mistaken(ActorMachine, faults=...)"),
+        ({"nodes": 3}, {}, "Mistaken.nodes in the body of the class would mean nothing"),
         ({}, {"speed": 1}, "there is no option speed=; there are faults, idle, limit, linked, nodes"),
     ],
 )

@@ -447,3 +447,10 @@ def test_abstract_classes_have_no_mailboxes() -> None:
         async def put(self) -> None: ...
 
     assert "test_actor.Api" not in find_types()
+
+
+def test_a_handler_cannot_be_called_like_one_of_the_runtime() -> None:
+    with pytest.raises(DefinitionError, match=r"begins with \$, as the runtime's own do"):
+
+        @handler(name="$stop")
+        async def stop(self: Any) -> None: ...

@@ -18,11 +18,17 @@ if TYPE_CHECKING:
     from .actor import ActorType
 
 
-def resolve_callback(kind: ActorType, given: object, role: str) -> Callback:
+def resolve_callback(kind: ActorType, given: object, role: str, answer: type | None = None) -> Callback:
     """What to store of a `then=` or `failed=`.
 
+    Args:
+        kind: the type of the asker.
+        given: what the asker gave.
+        role: which of the two.
+        answer: exact type of what it will be told, if that is known.
+
     Raises:
-        TypeError: it is not a handler of that class, or leaves no parameter open.
+        TypeError: it is not a handler of that class, leaves no parameter open, or one for something else.
         MessageTooLarge: too much is filled in.
     """
     args: tuple[Any, ...] = ()
@@ -41,7 +47,14 @@ def resolve_callback(kind: ActorType, given: object, role: str) -> Callback:
             f"{role}= must be a handler of the asking actor's own class {kind.name}; "
             f"{given!r} belongs to {given.spec.owner.__name__}"
         )
-    return _bind(spec, args, kwargs, role)
+    callback = _bind(spec, args, kwargs, role)
+    takes = spec.shape.kinds[spec.shape.names.index(callback.parameter)]
+    if answer is not None and len(takes.accepts) == 1 and takes.accepts[0] is not answer:
+        raise TypeError(
+            f"{role}={spec.name} is told a {answer.__name__}, and its parameter {callback.parameter!r} "
+            f"takes {takes.text}: annotate it {answer.__name__}"
+        )
+    return callback
 
 
 def _bind(spec: HandlerSpec, args: tuple[Any, ...], kwargs: dict[str, Any], role: str) -> Callback:

@@ -63,7 +63,7 @@ class Requests:
         kind = cell.kind
         assert kind is not None
         then_to = None if then is None else resolve_callback(kind, then, "then")
-        failed_to = None if failed is None else resolve_callback(kind, failed, "failed")
+        failed_to = None if failed is None else resolve_callback(kind, failed, "failed", Failure)
         due = 0 if timeout is None else runtime.now_ns() + int(in_seconds(timeout, "timeout=") * 1e9)
         away = runtime.away.is_away(ref)
         make = partial(runtime.away.message, ref) if away else runtime.sending.make_mail

@@ -25,6 +25,7 @@ from .marks import check_same
 from .ref import ActorRef
 from .sending import check_key, name_of
 from .turnlog import log_of
+from .watching import Terminated
 
 if TYPE_CHECKING:
     from .actor import Actor
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
     from .outside import Outside
     from .runtime import Runtime
     from .sending import Effect
-    from .watching import Terminated
 
 A = TypeVar("A", bound="Actor")
 B = TypeVar("B", bound="Actor")
@@ -213,7 +213,7 @@ class Turn(msgspec.Struct, eq=False):
         """
         self.check_open()
         assert self.cell.kind is not None
-        callback = resolve_callback(self.cell.kind, then, "then")
+        callback = resolve_callback(self.cell.kind, then, "then", Terminated)
         target = self._address(ref)
         self.effects.append(lambda: self._runtime.watches.begin(self, target, callback))
 

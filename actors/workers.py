@@ -152,7 +152,7 @@ class Workers:
                 await self._give_way(HEARD if committed else rounds(visits.held_s))
 
     async def _give_way(self, times: int) -> None:
-        """Let the others have the loop before the next turn."""
+        """Let the others have the loop; two rounds will do, since who asks has the next turn."""
         for _ in range(min(times, HEARD)):
             await trio.lowlevel.checkpoint()
         self._visits.begin_slice()

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 import trio
 
-from callboard import Actor, ActorRef, BadName, MessageTooLarge, Retry, handler, open_node
+from callboard import Actor, ActorRef, BadName, Failure, MessageTooLarge, Retry, handler, open_node
 from callboard.mailbox.memory import MemoryStore
+from callboard.mailbox.reading import list_dead
 
 pytestmark = pytest.mark.virtual
 
@@ -78,7 +79,7 @@ async def test_a_mailbox_without_a_name_from_an_older_release_harms_nobody(
 ) -> None:
     store = MemoryStore()
     with monkeypatch.context() as older:
-        older.setattr("callboard.actors.sending.check_name", lambda name: name)
+        older.setattr("callboard.actors.sending.check_name", str)
         async with open_node(store) as node:
             caller = await node.spawn(Caller(), name="caller")
             await caller.tell(Caller.call("tell", "empty"))
@@ -99,3 +100,36 @@ async def test_an_actor_is_not_spawned_with_a_state_with_which_no_turn_could_end
         await small.tell(Vast.make(17 * 1024 * 1024))
         await node.wait_idle()
         assert node.statistics().actors == 1
+
+
+class Wary(Actor, type_name="badrefs.Wary"):
+    """Its callbacks take what they are not told."""
+
+    @handler(retry=Retry(attempts=1))
+    async def ask(self, how: str) -> None:
+        me: ActorRef[Wary] = self.turn.ref
+        if how == "failed":
+            self.turn.request(me, Wary.text("hm"), failed=Wary.text)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+        elif how == "watch":
+            self.turn.watch(me, then=Wary.text)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+        else:
+            self.turn.request(me, Wary.text("hm"), failed=Wary.fail)
+
+    @handler
+    async def text(self, text: str) -> None: ...
+
+    @handler
+    async def fail(self, failure: Failure | None) -> None: ...
+
+
+@pytest.mark.parametrize(("how", "told"), [("failed", "Failure"), ("watch", "Terminated"), ("right", "")])
+async def test_a_callback_that_cannot_hold_what_it_will_be_told_is_refused_at_once(
+    how: str, told: str
+) -> None:
+    store = MemoryStore()
+    async with open_node(store) as node:
+        wary = await node.spawn(Wary(), name="wary")
+        await wary.tell(Wary.ask(how))
+        await node.wait_idle()
+    letters = list_dead(store.reopen())
+    assert [f"is told a {told}" in letter.text for letter in letters] == [True] * bool(told)

@@ -275,7 +275,7 @@ class Outside:
         """Get or create an actor; it is durable when this returns."""
         self.refuse_in_turn("spawn", "use self.turn.spawn(actor, name=...)")
         self._runtime.intake.check_open()
-        if name is not None and "@" in name:
+        if isinstance(name, str) and "@" in name:
             ref: ActorRef[Any] = ActorRef(*split(name), self)
             if self._runtime.away.is_away(ref):
                 await self._runtime.afar.spawn(ref, actor, fresh=fresh)

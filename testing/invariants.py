@@ -22,19 +22,33 @@ Each is a function over what is known; it changes nothing, and returns what is w
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import inspect
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from ..mailbox.reading import read_counters
 from ..mailbox.records import Box, unpack
 from ..mailbox.soundness import ALL
 from ..mailbox.store import Table
+from .errors import SimulationError
 from .history import ENDED
 
 if TYPE_CHECKING:
     from ..actors.cell import Cell
     from ..mailbox.store import Store
     from .history import History, Lifetime, Sent
+
+
+def check_plain(invariant: Callable[..., object]) -> None:
+    """Refuse an invariant that would have to be awaited.
+
+    Raises:
+        SimulationError: it would.
+    """
+    if inspect.iscoroutinefunction(invariant):
+        raise SimulationError(
+            f"{invariant.__qualname__} cannot be async: it is checked within a commit, where nobody can wait"
+        )
 
 
 def conservation(store: Store) -> str:

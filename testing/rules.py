@@ -11,6 +11,7 @@ from hypothesis import stateful, strategies as st
 
 from . import ops
 from .errors import SimulationError
+from .invariants import check_plain
 from .plan import MOST_CHOICES, Verb
 
 if TYPE_CHECKING:
@@ -69,10 +70,7 @@ def always(invariant: F) -> F:
     Raises:
         SimulationError: it is async.
     """
-    if inspect.iscoroutinefunction(invariant):
-        raise SimulationError(
-            f"{invariant.__qualname__} cannot be async: it is checked within a commit, where nobody can wait"
-        )
+    check_plain(invariant)
     invariant.__dict__[ALWAYS] = True
     return invariant
 

@@ -24,6 +24,7 @@ from .calling import Calling
 from .errors import Crashed, InvariantBroken, Kill, NotConverged
 from .growing import Growing
 from .guard import guarded
+from .invariants import check_plain
 from .network import Network
 from .nodes import SimulatedNode
 from .plan import Op, Plan
@@ -262,7 +263,12 @@ class Simulation(Accidents, Severing, Calling, Growing, Reading):
         return not self.clients_running and all(map(hanging.is_calm, self.nodes))
 
     def always(self, invariant: Callable[[Simulation], object]) -> None:
-        """Check an invariant of your own after every commit: it looks at `sim.states`, and raises."""
+        """Check an invariant of your own after every commit: it looks at `sim.states`, and raises.
+
+        Raises:
+            SimulationError: it is async.
+        """
+        check_plain(invariant)
         self._always.append(invariant)
 
     def check_invariants(self) -> None:

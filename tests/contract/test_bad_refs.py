@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import trio
 
@@ -90,6 +92,13 @@ async def test_a_mailbox_without_a_name_from_an_older_release_harms_nobody(
         await trio.sleep(3600)
         assert (await node.ref(Caller, "caller").ask(Caller.show()))[0] == 1
         assert node.statistics().died == 1
+
+
+async def test_a_name_of_another_type_is_refused_as_a_name() -> None:
+    name: Any = 3
+    async with open_node(MemoryStore()) as node:
+        with pytest.raises(BadName, match="a name is a str, not int"):
+            await node.spawn(Caller(), name=name)
 
 
 async def test_an_actor_is_not_spawned_with_a_state_with_which_no_turn_could_end() -> None:

@@ -199,7 +199,7 @@ def test_syncs_are_measured_and_nothing_is_left(tmp_path: Path) -> None:
 def test_info_shows_what_a_store_is_made_of(path: Path) -> None:
     shown = call("store", "info", "--store", path).stdout
     assert "format       1\n" in shown
-    assert "messages     1 accepted, 0 handled, 1 queued" in shown
+    assert "messages     1 accepted, 0 handled, 0 sent, 1 queued" in shown
     told = json.loads(call("store", "info", "--json", "--store", path).stdout)
     assert told["counters"]["queued"] == 1
     assert told["running"] is False

@@ -314,6 +314,17 @@ def test_two_simulations_at_once_are_refused() -> None:
     run_simulation(_nothing)  # and nothing of it is left
 
 
+def test_an_invariant_that_nobody_would_await_is_refused() -> None:
+    async def nobody_is_in_debt(_: Simulation) -> None:
+        raise AssertionError
+
+    async def test(sim: Simulation) -> None:
+        sim.always(nobody_is_in_debt)
+
+    with pytest.raises(SimulationError, match="nobody_is_in_debt cannot be async"):
+        run_simulation(test)
+
+
 async def _nothing(_: Simulation) -> None:
     pass
 

@@ -76,7 +76,7 @@ async def test_a_verb_refuses_a_ref_of_no_address_and_the_actor_goes_on(verb: st
         assert node.statistics().queued == node.statistics().scheduled == 0
 
 
-async def test_a_mailbox_without_a_name_from_an_older_release_harms_nobody(
+async def test_a_mailbox_without_a_name_that_an_older_release_made_harms_nobody(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     store = MemoryStore()

@@ -23,6 +23,10 @@ ROOT = Path(__file__).parents[2]
 Heard = dict[tuple[str, str], list[int]]
 
 
+UNENDED = "the last run waits for ever, and has not said what it found"
+"""A violation like any other."""
+
+
 def kill_loop(
     place: Path, *, seed: int, senders: int = 10, speculation: bool = True, bug: str = ""
 ) -> KillLoop:
@@ -30,6 +34,8 @@ def kill_loop(
     job = Job(place=str(place), run=0, seed=seed, senders=senders, speculation=speculation, bug=bug)
 
     def check(remains: Remains) -> Iterable[str]:
+        if not (place / "final").exists():
+            return [UNENDED]  # as where a message is lost whose answer somebody waits for
         return find_violations(evidence_in(place, remains))
 
     # The last run ends by itself, and says what it found; it may rest for all its patience before.

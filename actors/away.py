@@ -146,15 +146,14 @@ class Away:
             BadName: the ref was made of something that is no address.
         """
         check_message(message)
-        name_of(ref)
-        spec = message.spec
+        name, spec = name_of(ref), message.spec
         body = message.body()
         if not spec.shape.native:
             with self.abroad():
                 body = spec.shape.encode(message.values)
         check_size(message, len(body))
         return self.parcel(
-            *(ref.name, spec.name, body, cause),
+            *(name, spec.name, body, cause),
             type=spec.type_name,
             version=spec.version,
             flags=flags,

@@ -48,13 +48,18 @@ def resolve_callback(kind: ActorType, given: object, role: str, answer: type | N
             f"{given!r} belongs to {given.spec.owner.__name__}"
         )
     callback = _bind(spec, args, kwargs, role)
-    takes = spec.shape.kinds[spec.shape.names.index(callback.parameter)]
-    if answer is not None and len(takes.accepts) == 1 and takes.accepts[0] is not answer:
+    if answer is not None:
+        _check_takes(spec, callback.parameter, answer, role)
+    return callback
+
+
+def _check_takes(spec: HandlerSpec, parameter: str, answer: type, role: str) -> None:
+    takes = spec.shape.kinds[spec.shape.names.index(parameter)]
+    if len(takes.accepts) == 1 and takes.accepts[0] is not answer:
         raise TypeError(
-            f"{role}={spec.name} is told a {answer.__name__}, and its parameter {callback.parameter!r} "
+            f"{role}={spec.name} is told a {answer.__name__}, and its parameter {parameter!r} "
             f"takes {takes.text}: annotate it {answer.__name__}"
         )
-    return callback
 
 
 def _bind(spec: HandlerSpec, args: tuple[Any, ...], kwargs: dict[str, Any], role: str) -> Callback:

@@ -20,7 +20,7 @@ HEAD = 5
 """Bytes before a map's members, or a name's letters, at the most."""
 
 M = TypeVar("M")
-Slowly = Callable[[tuple[Any, ...]], M]
+Maker = Callable[[tuple[Any, ...]], M]
 Check = Callable[[tuple[Any, ...]], tuple[Any, ...]]
 
 
@@ -48,8 +48,8 @@ def compile_maker(
     sizes: tuple[int, str] | None,
     make: Callable[..., M],
     spec: object,
-    slow: Slowly[M],
-) -> Slowly[M]:
+    slow: Maker[M],
+) -> Maker[M]:
     """A function that makes `make(spec, values, size)`, as `compile_check` and `compile_most` in one."""
     names, variables = Names(), _variables(kinds)
     condition = _condition(kinds, variables, names) if kinds else "True"
@@ -62,7 +62,7 @@ def compile_maker(
         + "    return slow(values)\n"
     )
     known = {**names.known, "make": make, "spec": spec, "slow": slow}
-    maker: Slowly[M] = _made(source, "maker", known)
+    maker: Maker[M] = _made(source, "maker", known)
     return maker
 
 

@@ -24,18 +24,9 @@ class ActorType:
     """An actor class as the runtime sees it."""
 
     __slots__ = (
-        *(
-            "_complete",
-            "_make_transients",
-            "abstract",
-            "attributes",
-            "cls",
-            "handlers",
-            "has_started",
-            "has_stopped",
-        ),
-        *("ahead", "keeps_values", "name", "number", "read", "read_checked", "small", "speculation", "specs"),
-        *("state", "where"),
+        *("_complete", "_make_transients", "abstract", "attributes", "cls", "handlers", "has_started"),
+        *("ahead", "has_stopped", "keeps_values", "name", "number", "read", "read_checked", "small"),
+        *("speculation", "specs", "state", "where"),
     )
 
     def __init__(

@@ -94,7 +94,7 @@ class Sending:
             check_message(message)
         cell = self._active.get(ref.name)
         if cell is None or cell.kind is None:
-            name_of(ref)
+            check_name(ref.name)
         if cell is None:
             cell = self._runtime.cells.find(ref.name)
             if cell is None:

@@ -16,7 +16,7 @@ import msgspec
 from msgspec.structs import astuple
 
 from .annotations import Note, Unresolved
-from .checking import SMALL, Check, Slowly, compile_check, compile_maker, compile_most, sizes_of
+from .checking import SMALL, Check, Maker, compile_check, compile_maker, compile_most, sizes_of
 from .errors import DefinitionError, NotStorable
 from .kinds import Inexact, Kind
 from .reading import typed_decoder, undecodable
@@ -46,7 +46,7 @@ class Shape:
 
     __slots__ = (
         *("_complete", "_defaults", "_place"),
-        *("check", "decode", "encode", "fixed", "kinds", "live", "most", "names", "native", "notes", "small"),
+        *("check", "decode", "encode", "kinds", "live", "most", "names", "native", "notes", "small"),
     )
 
     names: tuple[str, ...]
@@ -64,8 +64,6 @@ class Shape:
     kinds: tuple[Kind, ...]
     most: Callable[[tuple[Any, ...]], int] | None
     """Bytes that `encode` makes of checked values at the most; None if that is not cheaply told."""
-    fixed: int
-    """What `most` says of all values; 0 if that depends on them."""
     small: bool
     """No values have more than `SMALL` bytes."""
     notes: tuple[Note, ...]
@@ -117,14 +115,13 @@ class Shape:
         self.native = all(kind.native for kind in kinds)
         sizes = sizes_of(self.names, kinds)
         self.most = None if sizes is None else compile_most(len(kinds), *sizes)
-        self.fixed = 0 if sizes is None or sizes[1] else sizes[0]
-        self.small = 0 < self.fixed <= SMALL
+        self.small = sizes is not None and not sizes[1] and sizes[0] <= SMALL
         # The notes let go of their scopes, and of the defining function's frame with them.
         self.notes = tuple(Note(annotation) for annotation, _ in pairs)
         object.__setattr__(self, "__class__", Shape)
         self._complete = True
 
-    def maker(self, make: Callable[..., M], spec: object, slow: Slowly[M]) -> Slowly[M]:
+    def maker(self, make: Callable[..., M], spec: object, slow: Maker[M]) -> Maker[M]:
         """The fastest way to `make(spec, values, size)` for values that need nothing; `slow` for others.
 
         The size is what `most` says of them, or 0.

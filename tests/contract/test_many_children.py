@@ -14,7 +14,7 @@ from callboard import Actor, ChildRefused, Dynamic, Supervisor, handler, open_no
 from callboard.mailbox.memory import MemoryStore
 from callboard.mailbox.records import Children, name_key, pack, unpack
 from callboard.mailbox.store import Table
-from callboard.supervision.register import Roll
+from callboard.supervision.roll import Roll
 
 pytestmark = pytest.mark.virtual
 

@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import given, strategies as st
 
 from callboard import Actor, Child, Dynamic, handler
-from callboard.supervision.register import Roll
+from callboard.supervision.roll import Roll
 from callboard.supervision.state import Place, State
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from .checking import compile_read
+from .errors import MessageTooLarge
 from .handler import HandlerSpec
 from .shape import Shape
 
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
 TRANSIENT = "callboard.transient"
 """Metadata key of fields that are rebuilt, never saved."""
 _set = object.__setattr__
+
+
+MAX_STATE = 16 * 1024 * 1024
+"""Bytes of an actor's declared fields at the most."""
 
 
 class ActorType:
@@ -93,6 +98,14 @@ class ActorType:
             _set(actor, name, make(actor))
         return actor
 
+    def encode(self, actor: Actor) -> bytes:
+        """The state of an actor, as it is stored.
+
+        Raises:
+            NotStorable: a declared field is not what its annotation says.
+        """
+        return self.state.encode(self.state.check(self.read(actor)))
+
     def complete(self) -> None:
         """Resolve every annotation; a node calls it when it opens. Nothing the second time.
 
@@ -112,6 +125,19 @@ class ActorType:
 
     def __repr__(self) -> str:
         return f"<actor type {self.name!r}, {self.where}>"
+
+
+def check_state(state: bytes, whose: str) -> None:
+    """Refuse a state that is too large.
+
+    Raises:
+        MessageTooLarge: it is.
+    """
+    if len(state) > MAX_STATE:
+        raise MessageTooLarge(
+            f"the state of {whose} has {len(state)} bytes and {MAX_STATE} is the most: "
+            "spread it over more actors"
+        )
 
 
 _FACTORY: Any = attrs.Factory

@@ -19,7 +19,8 @@ from ..mailbox.records import Outcome
 from .answers import check_reply, encode_failure
 from .burying import bury
 from .cell import Cell, Phase
-from .errors import AskFailed, Failure, MessageTooLarge, Refusal
+from .declared import check_state
+from .errors import AskFailed, Failure, Refusal
 from .exits import Finished, Stopped
 from .mail import Mail
 from .retry import Again, Pause, Retry
@@ -38,7 +39,6 @@ ANSWERED = Flag.ASKED | Flag.REQUESTED | Flag.MARKED
 HEARD = Flag.ASKED | Flag.MARKED
 """Somebody may wait for the outcome: the asker, or one who asked again with the same id."""
 ENDED = Flag.ASKED | Flag.REQUESTED | Flag.KEYED | Flag.MARKED
-MAX_STATE = 16 * 1024 * 1024
 
 
 class Endings:
@@ -62,13 +62,8 @@ class Endings:
         kind, actor = cell.kind, cell.actor
         assert kind is not None
         assert actor is not None
-        shape = kind.state
-        state = shape.encode(shape.check(kind.read(actor)))
-        if len(state) > MAX_STATE:
-            raise MessageTooLarge(
-                f"the state of {cell.name!r} has {len(state)} bytes and {MAX_STATE} is the most: "
-                "spread it over more actors"
-            )
+        state = kind.encode(actor)
+        check_state(state, repr(cell.name))
         if turn.claimed is not None:
             for (name, given), message in turn.claimed.items():
                 # Another turn may have used the id since this one staged it.

@@ -156,7 +156,7 @@ class Guarding:
         finally:
             TURN.reset(token)
             turn.over = True
-        if kind.state.encode(kind.state.check(kind.read(actor))) != cell.state:
+        if kind.encode(actor) != cell.state:
             raise TypeError(f"started() of {kind.name} changed declared fields; change state in a handler")
 
     # Holding.

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
-from ..mailbox.envelope import MAX_BODY
 from ..mailbox.names import check_name
 from .addresses import SPAWN, split
-from .errors import MessageTooLarge, NameTaken, NotStorable
+from .declared import check_state
+from .errors import NameTaken, NotStorable
 from .ref import ActorRef
 
 if TYPE_CHECKING:
@@ -63,7 +63,8 @@ class Seeds:
             BadName, NameTaken, NotStorable
         """
         kind = self._kind_of(actor)
-        state = _encoded(kind, actor)
+        state = kind.encode(actor)
+        check_state(state, f"this {kind.name}")
         if name is None:
             name = f"{kind.name}/{self._runtime.ledger.next_number():x}"
         seed = Seed(check_name(name), kind, state, fresh)
@@ -83,7 +84,8 @@ class Seeds:
             raise NotStorable(f"{actor!r} is not an actor")
         away = self._runtime.away
         with away.abroad():
-            state = _encoded(kind, actor)
+            state = kind.encode(actor)
+        check_state(state, f"this {kind.name}")
         body = _encode((fresh, state))
         return away.parcel(check_name(ref.name), SPAWN, body, cause, type=kind.name, flags=flags)
 
@@ -139,13 +141,3 @@ class Seeds:
             self._runtime.cells.give_life(cell, seed.kind, seed.state)
         elif spawner is None:
             self._check_taken(seed, cell)
-
-
-def _encoded(kind: ActorType, actor: Actor) -> bytes:
-    state = kind.state.encode(kind.state.check(kind.read(actor)))
-    if len(state) > MAX_BODY:
-        raise MessageTooLarge(
-            f"the state of this {kind.name} has {len(state)} bytes and {MAX_BODY} is the most: "
-            "spread it over more actors"
-        )
-    return state

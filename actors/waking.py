@@ -38,7 +38,7 @@ async def wake_and_handle(endings: Endings, turn: Turn, spec: HandlerSpec, value
     turn.starting = True
     try:
         await actor.started()
-        if kind.state.encode(kind.state.check(kind.read(actor))) != cell.state:
+        if kind.encode(actor) != cell.state:
             raise TypeError(
                 f"started() of {kind.name} changed declared fields; it may only prepare transient ones, "
                 "since nothing it does is saved: change state in a handler"
